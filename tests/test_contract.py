@@ -1,0 +1,138 @@
+"""What every lesson script promises, whatever it is about; scripts are found by file name."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import CALL_MAIN, called
+
+from workshop.lessons import ROOT, STAGES, Pair, all_pairs, code_lines
+from workshop.runner import run_script
+
+PAIRS = all_pairs()
+SCRIPTS = sorted(path for stage in STAGES for path in (ROOT / stage).glob("[0-9]*.py"))
+LIMITS = {"ray_train": 160, "ray_serve": 160, "vllm_examples": 160}
+SECONDS = 60  # DESIGN: a script runs in under 60 s on two cores
+NO_IMPORTS_OF_OURS = ("ray_core", "ray_data")
+DEPRECATED = re.compile(r"^.*\bRay\w*Deprecat\w*Warning\b.*$", re.MULTILINE)
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the script is a twin or a pitfall of a pair; anything else has no place here."""
+    return any(path in (pair.baseline, pair.ray, *pair.pitfalls) for pair in PAIRS)
+
+
+def main_of(path: Path) -> ast.FunctionDef:
+    tree = ast.parse(path.read_text())
+    return next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
+
+
+def flags(path: Path) -> dict[str, str]:
+    """Name and default of every parameter of main, which are the script's flags."""
+    arguments = main_of(path).args
+    defaults = [ast.unparse(default) for default in arguments.defaults]
+    return dict(zip((a.arg for a in arguments.args), defaults, strict=True))
+
+
+def documented_answer(path: Path) -> str:
+    return re.search(r"Last line.*, answer (\S+)", path.read_text())[1]
+
+
+def size_flag(path: Path) -> tuple[str, int]:
+    """The first parameter of main: how much work there is."""
+    name, default = next(iter(flags(path).items()))
+    return name, int(default)
+
+
+scripts = pytest.mark.parametrize("path", SCRIPTS, ids=relative)
+pairs = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
+
+
+def test_there_are_lessons() -> None:
+    assert len(PAIRS) >= 3
+
+
+@scripts
+def test_shape(path: Path) -> None:
+    assert is_ours(path), "neither a twin with a partner nor the pitfall of a pair"
+    text = path.read_text()
+    lines = text.splitlines()
+    assert len(lines) <= LIMITS.get(path.parent.name, 100), "will not fit a projector"
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    assert f"python {relative(path)}" in docstring, "the docstring names the exact command"
+    assert re.search(r"Last line.*, answer \S+", docstring), "the docstring shows the last line"
+    assert "seed" in flags(path), "every lesson is seeded"
+    assert ast.get_docstring(main_of(path)), "main's docstring is the text of --help"
+    assert lines[-2:] == ['if __name__ == "__main__":', "    typer.run(main)"]
+    if path.parent.name in NO_IMPORTS_OF_OURS:
+        assert not re.search(r"^\s*(from|import) (workshop|tests)\b", text, re.MULTILINE)
+
+
+@scripts
+def test_a_module_and_a_section(path: Path) -> None:
+    """Every lesson has a test module of its own and a section in its stage's README."""
+    lesson = re.sub(r"_(baseline|ray|pitfall\w*)$", "", path.stem)
+    assert (ROOT / "tests" / path.parent.name / f"test_{lesson}.py").is_file()
+    assert path.name in (path.parent / "README.md").read_text()
+
+
+@scripts
+def test_help_and_bad_input(path: Path) -> None:
+    """Needs no Ray: nothing starts before the flags have been looked at."""
+    nowhere = {"RAY_ADDRESS": "127.0.0.1:1"}
+    name, _ = size_flag(path)
+    shown = run_script(path, "--help", env=nowhere)
+    assert shown.exit_code == 0 and f"--{name.replace('_', '-')}" in shown.stdout
+    bad_flags = (["--no-such-flag"], [f"--{name.replace('_', '-')}", "0"])
+    for bad in bad_flags:
+        refused = run_script(path, *bad, env=nowhere)
+        assert refused.exit_code == 2, f"{bad}: {refused.error}"
+        assert "Traceback" not in refused.stderr
+
+
+@scripts
+def test_runs_as_an_attendee_runs_it(path: Path, run) -> None:
+    result = run(path)
+    assert result.ok, result.error
+    assert result.items > 0
+    assert result.answer == documented_answer(path), "the docstring promises another answer"
+    assert result.wall_seconds < SECONDS
+    assert not DEPRECATED.findall(result.stdout + result.stderr)
+    assert max(map(len, result.stdout.splitlines())) <= 100, "wider than 100 columns"
+    if path.stem.endswith("_ray"):
+        assert result.ready_seconds > 0
+
+
+@pairs
+def test_twins_look_alike(pair: Pair) -> None:
+    old, new = flags(pair.baseline), flags(pair.ray)
+    assert {name: old.get(name) for name in new} == new, "a flag of the Ray twin is not its twin's"
+    assert documented_answer(pair.baseline) == documented_answer(pair.ray)
+    assert not [line for line in code_lines(pair.baseline) if "# NEW:" in line]
+    before = set(code_lines(pair.baseline))
+    marked = [line for line in code_lines(pair.ray) if "# NEW:" in line]
+    assert marked, "the Ray twin marks what is new"
+    wrong = [line for line in marked if line in before]
+    assert not wrong, f"marked as new, but the same in the baseline: {wrong}"
+
+
+@pairs
+def test_same_answer_for_another_seed_and_size(pair: Pair, shared_ray) -> None:
+    name, default = size_flag(pair.ray)
+    arguments = {name: default // 2 + 1, "seed": 7}
+    twins = []
+    for script in (pair.baseline, pair.ray):
+        given = json.dumps(arguments)
+        twin = called(run_script(CALL_MAIN, script, given, env=shared_ray, timeout=150))
+        assert {"items", "unit", "seconds", "ready_seconds", "answer"} <= set(twin.figures)
+        assert twin.run.answer == str(twin.figures["answer"]), "printed and returned differ"
+        assert twin.run.items == twin.figures["items"]
+        twins.append(twin)
+    assert twins[0].run.answer == twins[1].run.answer
+    assert twins[0].run.answer != documented_answer(pair.ray), "the answer ignores seed and size"
