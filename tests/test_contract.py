@@ -1,13 +1,13 @@
 """What every lesson script promises, whatever it is about; scripts are found by file name."""
 
 import ast
-import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from conftest import CALL_MAIN, called
 
+from support import call_main
 from workshop.lessons import ROOT, STAGES, Pair, all_pairs, code_lines
 from workshop.runner import run_script
 
@@ -87,13 +87,16 @@ def test_help_and_bad_input(path: Path) -> None:
     """Needs no Ray: nothing starts before the flags have been looked at."""
     nowhere = {"RAY_ADDRESS": "127.0.0.1:1"}
     name, _ = size_flag(path)
-    shown = run_script(path, "--help", env=nowhere)
-    assert shown.exit_code == 0 and f"--{name.replace('_', '-')}" in shown.stdout
-    bad_flags = (["--no-such-flag"], [f"--{name.replace('_', '-')}", "0"])
-    for bad in bad_flags:
-        refused = run_script(path, *bad, env=nowhere)
-        assert refused.exit_code == 2, f"{bad}: {refused.error}"
-        assert "Traceback" not in refused.stderr
+    size = f"--{name.replace('_', '-')}"
+    with ThreadPoolExecutor() as pool:
+        shown, *refused = pool.map(
+            lambda flags: run_script(path, *flags, env=nowhere),
+            (["--help"], ["--no-such-flag"], [size, "0"]),
+        )
+    assert shown.exit_code == 0 and size in shown.stdout
+    for bad in refused:
+        assert bad.exit_code == 2, bad.error
+        assert "Traceback" not in bad.stderr
 
 
 @scripts
@@ -128,8 +131,7 @@ def test_same_answer_for_another_seed_and_size(pair: Pair, shared_ray) -> None:
     arguments = {name: default // 2 + 1, "seed": 7}
     twins = []
     for script in (pair.baseline, pair.ray):
-        given = json.dumps(arguments)
-        twin = called(run_script(CALL_MAIN, script, given, env=shared_ray, timeout=150))
+        twin = call_main(script, arguments, shared_ray)
         assert {"items", "unit", "seconds", "ready_seconds", "answer"} <= set(twin.figures)
         assert twin.run.answer == str(twin.figures["answer"]), "printed and returned differ"
         assert twin.run.items == twin.figures["items"]

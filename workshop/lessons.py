@@ -79,7 +79,9 @@ def side_by_side(pair: Pair) -> list[tuple[str, str, str]]:
     """Rows of (tag, baseline line, Ray line); tag is difflib's: equal, replace, insert, delete."""
     old, new = code_lines(pair.baseline), code_lines(pair.ray)
     rows = []
-    for tag, i, i_end, j, j_end in difflib.SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():
+    for tag, i, i_end, j, j_end in difflib.SequenceMatcher(
+        a=old, b=new, autojunk=False
+    ).get_opcodes():
         for k in range(max(i_end - i, j_end - j)):
             left = old[i + k] if i + k < i_end else ""
             right = new[j + k] if j + k < j_end else ""

@@ -19,7 +19,7 @@ def members(session: int) -> list[psutil.Process]:
 
 
 def end_session(session: int, grace: float = 5.0) -> None:
-    """Ends all processes of a session: SIGINT first, SIGKILL for what is left after grace seconds."""
+    """Ends all processes of a session: SIGINT to its leader, after grace seconds SIGKILL to all."""
     if session == os.getsid(0):
         raise ValueError("this would end the caller itself")
     with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,8 +1,6 @@
-"""Tasks ran in different processes and overlapped in time; starting them was not counted as work."""
+"""Tasks ran in different processes, overlapped in time, and worker start was not timed as work."""
 
 import pytest
-
-from workshop.lessons import changed_lines, select, all_pairs
 
 BASELINE, RAY = "ray_core/01_tasks_baseline.py", "ray_core/01_tasks_ray.py"
 EIGHT_AT_ONCE, TWO_AT_A_TIME = 1.10, 4.30  # seconds, for eight filters of 1 s
