@@ -1,0 +1,53 @@
+SHELL := /bin/bash
+PYTHON ?= python3
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup run run-all core test check diff bench lint doctor clean
+.PHONY: cluster-up cluster-add cluster-kill cluster-down
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+
+setup: .venv/ready ## make .venv with everything (a second call does nothing)
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Python 3.11 or newer is needed: make setup PYTHON=python3.12"; exit 1; }
+	@echo "Making .venv: about 0.3 GB to download, a minute on a good line ..."
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: setup ## the tour: a live scoreboard of the first lessons
+	@$(PY) -m workshop scoreboard
+
+run-all: setup ## every pair on the scoreboard
+	@$(PY) -m workshop scoreboard --all
+
+core: setup ## every pair of ray_core
+	@$(PY) -m workshop scoreboard ray_core
+
+test: setup ## all tests, or those of one stage: make test STAGE=ray_core
+	@$(PY) -m pytest $(if $(STAGE),-k "$(STAGE)")
+
+check: setup ## check an exercise: make check EX=ray_core/01
+	@test -n "$(EX)" || { echo "Which exercise? make check EX=ray_core/01"; exit 2; }
+	@$(PY) -m workshop check "$(EX)" || { code=$$?; test $$code = 1 && exit 0; exit $$code; }
+
+diff: setup ## a pair side by side: make diff L=ray_core/01
+	@test -n "$(L)" || { echo "Which lesson? make diff L=ray_core/01"; exit 2; }
+	@$(PY) -m workshop diff "$(L)"
+
+bench: setup ## measure all pairs and write the README's scoreboard (alone on the machine)
+	@$(PY) -m workshop bench
+
+doctor: setup ## is this machine ready for the workshop?
+	@$(PY) -m workshop doctor
+
+lint: setup ## ruff: check and format
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+clean: ## remove .venv and everything that was generated
+	@rm -rf .venv .venv-* out .pytest_cache .ruff_cache *.egg-info build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
