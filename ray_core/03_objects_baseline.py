@@ -3,7 +3,7 @@ through a pipe, once more each time.
 
     python ray_core/03_objects_baseline.py
 
-Last line: 16 tasks in 2.50 s (6.4 tasks/s), answer 333148374
+Last line: 16 tasks in 2.50 s (6.4 tasks/s), answer 351335210
 """
 
 import multiprocessing
@@ -25,8 +25,8 @@ def brightness(array: np.ndarray, columns: np.ndarray) -> int:
     return int(array[:, columns].sum())
 
 
-def read_array(photo: int) -> np.ndarray:
-    return load_sample_images().images[photo].astype(np.int64)
+def read_array(array: np.ndarray, row: int) -> np.ndarray:
+    return array[row].astype(np.int64)
 
 
 def add(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -53,7 +53,7 @@ def main(tasks: int = 16, megabytes: int = 100, seed: int = 42) -> dict:
 
     start = time.perf_counter()
     results = pool.starmap(brightness, [(array, some) for some in columns], chunksize=1)
-    summed = total(add(read_array(0), read_array(1)))
+    summed = total(add(read_array(array, 0), read_array(array, -1)))
     took = time.perf_counter() - start
     pool.terminate()
 

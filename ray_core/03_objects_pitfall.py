@@ -3,7 +3,7 @@ it once for every call, and the driver copies 100 MB sixteen times.
 
     python ray_core/03_objects_pitfall.py
 
-Last line: 16 tasks in 2.10 s (7.6 tasks/s), answer 333148374
+Last line: 16 tasks in 1.40 s (11.4 tasks/s), answer 351335210
 """
 
 import time
@@ -28,8 +28,8 @@ def brightness(array: np.ndarray, columns: np.ndarray) -> int:
 
 
 @ray.remote
-def read_array(photo: int) -> np.ndarray:
-    return load_sample_images().images[photo].astype(np.int64)
+def read_array(array: np.ndarray, row: int) -> np.ndarray:
+    return array[row].astype(np.int64)
 
 
 def main(tasks: int = 16, megabytes: int = 100, seed: int = 42) -> dict:
@@ -49,8 +49,8 @@ def main(tasks: int = 16, megabytes: int = 100, seed: int = 42) -> dict:
 
     start = time.perf_counter()
     results = ray.get([brightness.remote(array, some) for some in columns])
-    first, second = ray.get([read_array.remote(0), read_array.remote(1)])
-    summed = int((first + second).sum())
+    first, last = ray.get([read_array.remote(array, 0), read_array.remote(array, -1)])
+    summed = int((first + last).sum())
     took = time.perf_counter() - start
 
     print(

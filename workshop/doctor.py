@@ -23,7 +23,7 @@ PORTS = {
     8265: "the dashboard",
     10001: "Ray Client",
 }
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108: the device, not a place for files of ours
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 

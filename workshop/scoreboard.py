@@ -15,7 +15,7 @@ from workshop.runner import Run, run_script
 
 COLUMNS = ("lesson", "baseline", "Ray", "speed-up", "cold", "ready", "diff", "same answer")
 LEGEND = (
-    "baseline, Ray: seconds of work. speed-up: baseline / Ray. ready: seconds until Ray could start.\n"
+    "baseline, Ray: seconds of work. speed-up: baseline / Ray. ready: seconds before it.\n"
     "cold: speed-up with the time to get ready counted in. diff: lines that Ray changes."
 )
 

@@ -40,10 +40,15 @@ def show_pair(pair: Pair, console: Console) -> None:
             longest = max(longest, len(line))
         sign = mark(tag, left, right)
         grid.add_row(cells[0], sign, cells[1], style=STYLES[sign])
-    console.print(grid, width=None if console.is_terminal else WIDTH_WHEN_PIPED)
+    if not console.is_terminal:
+        console = Console(file=console.file, width=WIDTH_WHEN_PIPED)
+    console.print(grid)
     if console.is_terminal and console.width < 2 * longest + 3:
-        console.print(f"\nLong lines are cut: {2 * longest + 3} columns would show them whole.")
+        console.print(
+            f"\nLong lines are cut: {2 * longest + 3} columns show them whole.", highlight=False
+        )
     console.print(
         f"\n{pair.name}: {changed_lines(pair)} lines are new or changed on Ray"
-        " (module docstrings and blank lines apart)."
+        " (module docstrings and blank lines apart).",
+        highlight=False,
     )

@@ -1,15 +1,45 @@
-"""Tasks ran in different processes, overlapped in time, and worker start was not timed as work."""
+"""Tasks run in different processes, overlap in time, and starting workers is not timed as work."""
 
 import pytest
 
+from workshop.lessons import all_pairs, changed_lines, select
+
 BASELINE, RAY = "ray_core/01_tasks_baseline.py", "ray_core/01_tasks_ray.py"
-EIGHT_AT_ONCE, TWO_AT_A_TIME = 1.10, 4.30  # seconds, for eight filters of 1 s
 
 
 @pytest.mark.parametrize("method", ["threads", "processes", "asyncio"])
 def test_the_old_fashioned_ways_agree_and_overlap(run, method) -> None:
-    flags = ("--images", "4", "--seconds", "0.5", "--size", "64")
+    flags = ("--images", "4", "--seconds", "1", "--size", "64")
     one_by_one = run(BASELINE, *flags)
     at_once = run(BASELINE, *flags, "--method", method, "--cpus", "4")
     assert at_once.answer == one_by_one.answer
-    assert at_once.seconds < one_by_one.seconds - 0.4
+    assert at_once.seconds < one_by_one.seconds - 1
+
+
+def fastest(runs, wanted: float):
+    """The fastest of up to three runs; other programs on the machine only ever make one slower."""
+    best = None
+    for _ in range(3):
+        result = runs()
+        assert result.ok, result.error
+        best = result if best is None or result.seconds < best.seconds else best
+        if best.seconds <= wanted:
+            break
+    return best
+
+
+def test_eight_at_once_on_eight_logical_cpus(run_alone) -> None:
+    """Eight filters of 1 s overlap wholly, which only eight processes of their own can do."""
+    best = fastest(lambda: run_alone(RAY, "--images", "8", "--cpus", "8"), 1.10)
+    assert best.seconds <= 1.10
+    assert best.ready_seconds > best.seconds, "worker start belongs to getting ready"
+
+
+def test_two_at_a_time_on_two(run_alone) -> None:
+    best = fastest(lambda: run_alone(RAY, "--images", "8", "--cpus", "2"), 4.30)
+    assert 3.9 <= best.seconds <= 4.30
+
+
+def test_the_diff_fits_a_slide() -> None:
+    (pair,) = select(["ray_core/01"], all_pairs())
+    assert changed_lines(pair) <= 15

@@ -1,0 +1,28 @@
+"""The array is stored once, whatever the number of tasks, and that is why it is quicker."""
+
+import pytest
+
+BASELINE, RAY = "ray_core/03_objects_baseline.py", "ray_core/03_objects_ray.py"
+PITFALL = "ray_core/03_objects_pitfall.py"
+
+
+@pytest.mark.parametrize("tasks", [2, 32])
+def test_the_object_is_stored_once(call, tasks) -> None:
+    figures = call(RAY, tasks=tasks, megabytes=20).figures
+    assert 20_000_000 <= figures["stored_bytes"] < 20_100_000
+
+
+def test_three_times_faster_than_pickling(run) -> None:
+    """The best of three tries: other programs on the machine disturb both twins."""
+    ratios = []
+    while len(ratios) < 3 and max(ratios, default=0) < 3:
+        baseline, on_ray = run(BASELINE), run(RAY)
+        assert baseline.answer == on_ray.answer
+        ratios.append(baseline.seconds / on_ray.seconds)
+    assert max(ratios) >= 3
+
+
+def test_the_pitfall_is_right_but_slower(run) -> None:
+    pitfall, on_ray = run(PITFALL), run(RAY)
+    assert pitfall.answer == on_ray.answer
+    assert pitfall.seconds > 2 * on_ray.seconds
