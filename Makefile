@@ -2,7 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-all core test check diff bench lint doctor clean
+.PHONY: help setup run run-all core test check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
@@ -40,6 +40,9 @@ diff: setup ## a pair side by side: make diff L=ray_core/01
 
 bench: setup ## measure all pairs and write the README's scoreboard (alone on the machine)
 	@$(PY) -m workshop bench
+
+lab: setup ## three SSH hosts on this machine, to rehearse ray up (Linux, root)
+	@clusters/lab/lab.sh
 
 doctor: setup ## is this machine ready for the workshop?
 	@$(PY) -m workshop doctor
