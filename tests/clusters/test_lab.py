@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from workshop.lessons import ROOT
+from workshop.runner import run_script
 
 LAB = ROOT / "clusters" / "lab" / "lab.sh"
 LESSON, BASELINE = "ray_core/10_cluster_ray.py", "ray_core/10_cluster_baseline.py"
