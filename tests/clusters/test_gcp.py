@@ -174,6 +174,19 @@ def test_much_work_stops_at_the_maximum(cloud: ComputeStandIn, up: Callable) -> 
     assert kinds(cloud) == {"head": 1, "cpu_worker": 4, "gpu_worker": 2}
 
 
+def test_the_shapes_that_the_bill_in_the_readme_is_for(gcp: dict) -> None:
+    def cores(kind: str) -> int:
+        machine = gcp["available_node_types"][kind]["node_config"]["machineType"]
+        return int(machine.rsplit("-", 1)[1])
+
+    types = gcp["available_node_types"]
+    workers = [kind for kind in types if kind != gcp["head_node_type"]]
+    idle = cores("head") + sum(cores(kind) * types[kind]["min_workers"] for kind in workers)
+    most = cores("head") + sum(cores(kind) * types[kind]["max_workers"] for kind in workers)
+    assert (idle, most) == (12, 52)
+    assert gcp["max_workers"] == sum(types[kind]["max_workers"] for kind in workers)
+
+
 def test_spot_workers_as_in_the_comments(cloud: ComputeStandIn, up: Callable, file: Path) -> None:
     config = yaml.safe_load(file.read_text())
     spot = {"provisioningModel": "SPOT", "instanceTerminationAction": "DELETE"}
