@@ -13,7 +13,7 @@ from workshop.lessons import ROOT
 CLUSTERS = ROOT / "clusters"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder with a token and an SSH key, and the repository as the working folder."""
     home = tmp_path / "home"

@@ -16,6 +16,7 @@ from workshop.cluster_check import check_cluster, check_file
 from workshop.cluster_check.gcp import instance_schema
 from workshop.lessons import ROOT, STAGES
 
+pytestmark = pytest.mark.usefixtures("home")
 CLUSTERS = ROOT / "clusters"
 LAUNCHER = ("local", "gcp")
 TUTORIAL = """

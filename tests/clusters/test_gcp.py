@@ -22,6 +22,7 @@ from ray.autoscaler.v2.utils import ResourceRequestUtil
 from compute_stand_in import PROJECT, ComputeStandIn
 from workshop.lessons import ROOT
 
+pytestmark = pytest.mark.usefixtures("home")
 CLUSTERS = ROOT / "clusters"
 UBUNTU = "projects/ubuntu-os-cloud/global/images/family/"
 

@@ -14,6 +14,7 @@ import ray
 from workshop.cluster_check import Finding, check_file
 from workshop.lessons import ROOT
 
+pytestmark = pytest.mark.usefixtures("home")
 KUBERAY = ROOT / "clusters" / "kuberay"
 MANIFESTS = sorted(path.name for path in KUBERAY.glob("*.yaml"))
 CRDS = ROOT.parent / "shared" / "data" / "kuberay-crds-v1.7.0"
