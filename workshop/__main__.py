@@ -9,6 +9,7 @@ from rich.console import Console
 
 from workshop import bench as benchmark
 from workshop import doctor as doctoring
+from workshop.cluster_check import check_cluster
 from workshop.exercises import all_exercises, find, grade
 from workshop.lessons import Pair, all_pairs, select
 from workshop.runner import sigterm_as_interrupt
@@ -104,6 +105,8 @@ def doctor() -> None:
     """Look at this machine before the workshop."""
     raise typer.Exit(doctoring.report())
 
+
+app.command("check-cluster")(check_cluster)
 
 if __name__ == "__main__":
     app(prog_name="python -m workshop")
