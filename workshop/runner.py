@@ -19,6 +19,7 @@ SUMMARY = re.compile(
     r"(?P<items>\d+) (?P<unit>\S+) in (?P<seconds>[\d.]+) s"
     r" \((?P<rate>[\d.]+) (?P=unit)/s\), answer (?P<answer>\S+)"
 )
+RELAYED = re.compile(r"(\x1b\[\d+m)*\((raylet|autoscaler|[^()]*\bpid=\d+)[^()]*\)")
 READY = re.compile(r"^ready in (?P<seconds>[\d.]+) s$", re.MULTILINE)
 
 
@@ -100,9 +101,17 @@ def run_script(
         return read_run(exit_code, out.read(), err.read() + late, wall)
 
 
+def own_lines(stdout: str) -> list[str]:
+    """The lines that a script printed itself, without those that Ray relays, as "(raylet) ..."."""
+    return [line for line in stdout.strip().splitlines() if not RELAYED.match(line)]
+
+
 def read_run(exit_code: int, stdout: str, stderr: str, wall_seconds: float) -> Run:
-    """Reads `ready in` and the summary, which must be the last line, from what a script printed."""
-    lines = stdout.strip().splitlines()
+    """Reads `ready in` and the summary, which must be the last line, from what a script printed.
+
+    What Ray relays from other processes, at any moment, is not the script's own and not counted.
+    """
+    lines = own_lines(stdout)
     summary = SUMMARY.fullmatch(lines[-1]) if lines else None
     ready = READY.search(stdout)
     if not summary:

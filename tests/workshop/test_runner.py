@@ -14,6 +14,13 @@ def test_the_summary_is_read() -> None:
     assert run.ready_seconds == 3.1 and run.ok
 
 
+def test_lines_that_ray_relays_are_not_the_scripts_own() -> None:
+    late = (
+        "\x1b[33m(raylet)\x1b[0m A worker died\n\x1b[36m(task pid=7, ip=192.0.2.1)\x1b[0m hello\n"
+    )
+    assert read_run(0, SUMMARY + late, "", 5.0).ok
+
+
 @pytest.mark.parametrize("stdout", ["", SUMMARY + "more\n", "8 images in x s\n", "a " + SUMMARY])
 def test_without_a_summary_as_last_line_a_run_is_not_ok(stdout) -> None:
     run = read_run(0, stdout, "", 5.0)
