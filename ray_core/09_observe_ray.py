@@ -46,7 +46,7 @@ def reports(job: str, names) -> tuple[list, float]:  # NEW:
     line = re.compile(rf'^ray_photographs_total.*"{job}",kind="[tf].* (\S+)$', re.MULTILINE)  # NEW:
     nodes = [n for n in ray.nodes() if n["Alive"]]  # NEW:
     urls = [f"{n['NodeManagerAddress']}:{n['MetricsExportPort']}" for n in nodes]  # NEW:
-    tasks, count, deadline = [], 0, time.monotonic() + 30  # NEW:
+    tasks, count, deadline = [], 0, time.monotonic() + 60  # NEW:
     while min(len(tasks), count) < len(names) and time.monotonic() < deadline:  # NEW:
         found = list_tasks(filters=[("job_id", "=", job)], detail=True, limit=10_000)  # NEW:
         ended = [t for t in found if t.start_time_ms and t.end_time_ms and t.task_log_info]  # NEW:
@@ -84,7 +84,7 @@ def main(images: int = 24, rounds: int = 500, seed: int = 42) -> dict:
     seconds = {t.name: (t.end_time_ms - t.start_time_ms) / 1000 for t in tasks}  # NEW:
     slowest = max(seconds, key=seconds.get)
     broken = [t.task_id for t in tasks if t.state == "FAILED"]  # NEW:
-    log = "".join(get_log(task_id=broken[0], suffix="err")).strip()  # NEW:
+    log = "".join(x for one in broken for x in get_log(task_id=one, suffix="err")).strip()  # NEW:
     codes = [requests.get(url + at, timeout=9).status_code for at in ("/", "/api/jobs/")]  # NEW:
     print(*failed.values(), sep="\n", file=sys.stderr)
     print(f"failed: {', '.join(failed)}; slowest: {slowest}, {seconds[slowest]:.2f} s")
