@@ -41,6 +41,18 @@ diff: setup ## a pair side by side: make diff L=ray_core/01
 bench: setup ## measure all pairs and write the README's scoreboard (alone on the machine)
 	@$(PY) -m workshop bench
 
+cluster-up: setup ## a cluster of several nodes on this laptop: its head
+	@$(PY) clusters/laptop.py up
+
+cluster-add: setup ## one more node
+	@$(PY) clusters/laptop.py add
+
+cluster-kill: setup ## ends the newest node as a power cut would
+	@$(PY) clusters/laptop.py kill
+
+cluster-down: setup ## ends the laptop cluster
+	@$(PY) clusters/laptop.py down
+
 lab: setup ## three SSH hosts on this machine, to rehearse ray up (Linux, root)
 	@clusters/lab/lab.sh
 
