@@ -3,7 +3,7 @@ scikit-learn, through joblib, searches for the classifier that reads them best.
 
     python ray_core/06_pools_baseline.py
 
-Last line: 1797 images in 5.42 s (331.8 images/s), answer 1dc6925e-0.9889
+Last line: 1797 images in 4.28 s (419.8 images/s), answer 9e3c8b91-0.9889
 """
 
 import os
@@ -33,7 +33,7 @@ def score(model: SVC, images: np.ndarray, labels: np.ndarray) -> dict[str, float
 
 
 def search(kernel: str, images: np.ndarray, labels: np.ndarray, workers: int) -> GridSearchCV:
-    grid, folds = {"C": [1, 10], "gamma": [3e-4, 1e-3, 3e-3]}, StratifiedKFold(3)
+    grid, folds = {"C": [1, 10], "gamma": [3e-4, 1e-3]}, StratifiedKFold(3)
     candidates = GridSearchCV(
         SVC(kernel=kernel), grid, scoring=score, refit="accuracy", cv=folds, n_jobs=workers
     )

@@ -3,7 +3,7 @@ for joblib and scikit-learn, and nothing else. (With no Ray to join, Pool starts
 
     python ray_core/06_pools_ray.py
 
-Last line: 1797 images in 6.00 s (300.0 images/s), answer 1dc6925e-0.9889
+Last line: 1797 images in 11.50 s (156.2 images/s), answer 9e3c8b91-0.9889
 """
 
 import os
@@ -35,7 +35,7 @@ def score(model: SVC, images: np.ndarray, labels: np.ndarray) -> dict[str, float
 
 
 def search(kernel: str, images: np.ndarray, labels: np.ndarray, workers: int) -> GridSearchCV:
-    grid, folds = {"C": [1, 10], "gamma": [3e-4, 1e-3, 3e-3]}, StratifiedKFold(3)
+    grid, folds = {"C": [1, 10], "gamma": [3e-4, 1e-3]}, StratifiedKFold(3)
     candidates = GridSearchCV(
         SVC(kernel=kernel), grid, scoring=score, refit="accuracy", cv=folds, n_jobs=workers
     )
