@@ -57,7 +57,8 @@ def gantt(bars: list[tuple], failed: list[str], path: Path) -> None:
         shown[label] = axes.barh(rows.index(worker), seconds, **look)
     axes.set_yticks(range(len(rows)), [f"worker {i + 1}" for i in range(len(rows))])
     axes.set(xlabel="seconds", title=f"{len(bars)} tasks on {len(rows)} workers")
-    axes.figure.legend(shown.values(), shown, loc="outside lower center", ncols=4)
+    names = sorted(shown)
+    axes.figure.legend([shown[name] for name in names], names, loc="outside lower center", ncols=4)
     path.parent.mkdir(exist_ok=True)
     axes.figure.savefig(path)
 

@@ -90,7 +90,7 @@ def bench(
         rows = []
         for run in range(1, runs + 1):
             console.print(f"{pair.name}, run {run} of {runs}", highlight=False)
-            *_, row = run_pair(Row(pair))
+            *_, row = run_pair(Row(pair), pitfalls=False)
             if not row.ok:
                 show_failures(console, [row])
                 return False

@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("ray_core", "ray_data", "ray_train", "ray_tune", "ray_serve", "vllm_examples")
 TOUR_OF_CORE = 3
+ALIKE = 0.5  # share of words in common from which on two lines are one line that was changed
 
 
 @dataclass(frozen=True)
@@ -75,20 +76,33 @@ def code_lines(path: Path) -> list[str]:
     return [line.rstrip() for line in lines[first:] if line.strip()]
 
 
-def side_by_side(pair: Pair) -> list[tuple[str, str, str]]:
-    """Rows of (tag, baseline line, Ray line); tag is difflib's: equal, replace, insert, delete."""
+def paired(old: list[str], new: list[str]) -> list[tuple[str, str]]:
+    """Lines that replaced each other, side by side where they are alike, in their order."""
+    rows, start = [], 0
+    for line in old:
+        alike = [
+            k
+            for k in range(start, len(new))
+            if difflib.SequenceMatcher(a=line.split(), b=new[k].split()).ratio() >= ALIKE
+        ]
+        if alike:
+            rows += [("", added) for added in new[start : alike[0]]]
+            rows.append((line, new[alike[0]]))
+            start = alike[0] + 1
+        else:
+            rows.append((line, ""))
+    return rows + [("", added) for added in new[start:]]
+
+
+def side_by_side(pair: Pair) -> list[tuple[str, str]]:
+    """Rows of (baseline line, Ray line); an empty one where the other twin has none like it."""
     old, new = code_lines(pair.baseline), code_lines(pair.ray)
-    rows = []
-    for tag, i, i_end, j, j_end in difflib.SequenceMatcher(
-        a=old, b=new, autojunk=False
-    ).get_opcodes():
-        for k in range(max(i_end - i, j_end - j)):
-            left = old[i + k] if i + k < i_end else ""
-            right = new[j + k] if j + k < j_end else ""
-            rows.append((tag, left, right))
+    rows, matcher = [], difflib.SequenceMatcher(a=old, b=new, autojunk=False)
+    for _, i, i_end, j, j_end in matcher.get_opcodes():
+        rows += paired(old[i:i_end], new[j:j_end])
     return rows
 
 
 def changed_lines(pair: Pair) -> int:
     """How many lines of the Ray twin are new or changed, its docstring and blank lines apart."""
-    return sum(1 for tag, _, right in side_by_side(pair) if tag != "equal" and right)
+    return sum(1 for left, right in side_by_side(pair) if right and left != right)

@@ -84,14 +84,14 @@ def as_json(run: Run) -> dict:
     return {name: getattr(run, name) for name in names}
 
 
-def run_pair(row: Row) -> Iterator[Row]:
+def run_pair(row: Row, pitfalls: bool = True) -> Iterator[Row]:
     """Runs baseline, Ray twin and pitfalls with default flags; yields the row at every change."""
     for attribute in ("baseline", "ray"):
         script = getattr(row.pair, attribute)
         row.running = script.name
         yield row
         setattr(row, attribute, run_script(script.relative_to(ROOT)))
-    for script in row.pair.pitfalls:
+    for script in row.pair.pitfalls if pitfalls else ():
         row.running = script.name
         yield row
         row.pitfalls[script.name] = run_script(script.relative_to(ROOT))
@@ -107,7 +107,8 @@ def cells(row: Row) -> list[str]:
         return "" if value is None else f"{value:.1f}x"
 
     ready = f"{row.ray.ready_seconds:.1f} s" if row.ray and row.ray.ok else ""
-    verdict = ("yes" if row.same_answer else "NO") if row.done else f"running {row.running}"
+    running = row.running.rpartition("_")[2].removesuffix(".py")
+    verdict = ("yes" if row.same_answer else "NO") if row.done else running and f"... {running}"
     changed = str(changed_lines(row.pair)) if row.done else ""
     numbers = [seconds(row.baseline), seconds(row.ray), ratio(row.speedup), ratio(row.cold)]
     return [row.pair.name, *numbers, ready, changed, verdict]
@@ -145,21 +146,22 @@ def show_failures(console: Console, rows: list[Row]) -> None:
 
 def scoreboard(pairs: list[Pair], console: Console, json_file: Path | None = None) -> bool:
     """Runs the pairs one after another and shows them; True if all went well and agreed."""
-    rows: list[Row] = []
+    rows = [Row(pair) for pair in pairs]
     live = console.is_terminal
     screen = Live(console=console, refresh_per_second=4) if live else nullcontext()
     if not live:
         print(plain(COLUMNS), flush=True)
     with screen:
-        for pair in pairs:
-            rows.append(Row(pair))
-            for row in run_pair(rows[-1]):
+        for done, current in enumerate(rows, start=1):
+            for row in run_pair(current):
                 if live:
                     screen.update(table(rows))
                 elif row.done:
                     print(plain(cells(row)), flush=True)
             if json_file:
-                json_file.write_text(json.dumps([row.as_json() for row in rows], indent=2) + "\n")
+                json_file.write_text(
+                    json.dumps([row.as_json() for row in rows[:done]], indent=2) + "\n"
+                )
     if not live:
         print(LEGEND)
     show_failures(console, rows)

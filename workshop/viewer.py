@@ -1,6 +1,7 @@
 """A pair side by side in the terminal, what Ray changes highlighted."""
 
 import re
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -11,11 +12,13 @@ from workshop.lessons import Pair, changed_lines, side_by_side
 
 STYLES = {"~": "on #4a3f00", "+": "on #003a1a", "-": "on #4a0f14", " ": ""}
 WIDTH_WHEN_PIPED = 203  # two columns of 100 and the mark between them
+SIDE_BY_SIDE = 150  # columns; in a narrower terminal the twins' lines go below each other
 NEW = re.compile(r"\s*# NEW:\s*(?P<why>.*)$")
 
 
-def mark(tag: str, left: str, right: str) -> str:
-    if tag == "equal":
+def mark(left: str, right: str) -> str:
+    """`~` changed, `+` only on Ray, `-` only in the baseline."""
+    if left == right:
         return " "
     return "~" if left and right else "+" if right else "-"
 
@@ -25,30 +28,41 @@ def without_new(line: str) -> str:
     return NEW.sub(lambda found: f"  # {found['why']}" if found["why"] else "", line)
 
 
-def show_pair(pair: Pair, console: Console) -> None:
-    """Prints the twins side by side: `~` changed, `+` only on Ray, `-` only in the baseline."""
-    highlight = Syntax("", "python", theme="ansi_dark", background_color="default").highlight
+def beside(pair: Pair, console: Console, code: Callable[[str], Text]) -> None:
     grid = Table(pair.baseline.name, "", pair.ray.name, box=None, expand=True, pad_edge=False)
     for column in (grid.columns[0], grid.columns[2]):
         column.ratio, column.no_wrap, column.overflow = 1, True, "ellipsis"
-    longest = 0
-    for tag, left, right in side_by_side(pair):
-        cells = []
-        for line in (left, without_new(right)):
-            cells.append(highlight(line) if console.is_terminal else Text(line))
-            cells[-1].rstrip()
-            longest = max(longest, len(line))
-        sign = mark(tag, left, right)
-        grid.add_row(cells[0], sign, cells[1], style=STYLES[sign])
+    for left, right in side_by_side(pair):
+        sign = mark(left, right)
+        grid.add_row(code(left), sign, code(without_new(right)), style=STYLES[sign])
+    console.print(grid)
+
+
+def below(pair: Pair, console: Console, code: Callable[[str], Text]) -> None:
+    console.print(f"- {pair.baseline.name}\n+ {pair.ray.name}\n", highlight=False)
+    for left, right in side_by_side(pair):
+        signs = {" ": ((" ", right),), "~": (("-", left), ("+", right))}
+        sign = mark(left, right)
+        for here, line in signs.get(sign, ((sign, left or right),)):
+            console.print(Text(f"{here} ") + code(without_new(line)), style=STYLES[here])
+
+
+def show_pair(pair: Pair, console: Console) -> None:
+    """Prints the twins side by side, or, where that is too wide, the changes below each other."""
     if not console.is_terminal:
         console = Console(file=console.file, width=WIDTH_WHEN_PIPED)
-    console.print(grid)
-    if console.is_terminal and console.width < 2 * longest + 3:
-        console.print(
-            f"\nLong lines are cut: {2 * longest + 3} columns show them whole.", highlight=False
-        )
+    highlight = Syntax("", "python", theme="ansi_dark", background_color="default").highlight
+
+    def code(line: str) -> Text:
+        text = highlight(line) if console.is_terminal else Text(line)
+        text.rstrip()
+        return text
+
+    (beside if console.width >= SIDE_BY_SIDE else below)(pair, console, code)
     console.print(
         f"\n{pair.name}: {changed_lines(pair)} lines are new or changed on Ray"
         " (module docstrings and blank lines apart).",
         highlight=False,
     )
+    if console.width < SIDE_BY_SIDE:
+        console.print(f"Side by side in a terminal of {SIDE_BY_SIDE} columns.", highlight=False)

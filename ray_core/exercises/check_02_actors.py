@@ -1,6 +1,14 @@
+import time
+
 import numpy as np
 
 import ray
+
+
+@ray.remote(num_cpus=0)
+class SlowBrightest:
+    def report(self, name: str, mean: float) -> None:
+        time.sleep(1)
 
 
 def check(attempt) -> str:
@@ -23,5 +31,13 @@ def check(attempt) -> str:
     assert name is not None, "measure() did not report anything to the actor"
     assert (name, float(mean)) == ("photo 49", 49.0), (
         f"of 50 photographs the brightest is photo 49 with mean 49.0, not {name} with {mean}"
+    )
+
+    slow = SlowBrightest.remote()
+    ray.get(slow.__ray_ready__.remote())
+    start = time.perf_counter()
+    ray.get(attempt.measure.remote("photo 1", photos["photo 1"], slow))
+    assert time.perf_counter() - start > 0.9, (
+        "the right answer, by luck: measure() ends before its report has arrived; ray.get waits"
     )
     return "50 tasks reported to one actor, and it knows the brightest"

@@ -16,7 +16,7 @@ def measure(monkeypatch, tmp_path, seconds) -> str:
     """The README after a bench in which the Ray twin took the given seconds."""
     left = iter(seconds)
 
-    def run_pair(row):
+    def run_pair(row, pitfalls):
         row.baseline = Run(0, "", "", 8.0, 8, "images", 8.0, 0.0, "7")
         row.ray = Run(0, "", "", 8.0, 8, "images", next(left), 4.0, "7")
         yield row

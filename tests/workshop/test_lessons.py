@@ -2,7 +2,16 @@
 
 import pytest
 
-from workshop.lessons import ROOT, STAGES, all_pairs, changed_lines, select, side_by_side, tour
+from workshop.lessons import (
+    ROOT,
+    STAGES,
+    all_pairs,
+    changed_lines,
+    paired,
+    select,
+    side_by_side,
+    tour,
+)
 
 BASELINE = '"""Old.\n\nLonger."""\n\nimport time\n\n\ndef work(n):\n    return n\n\n\nold = 1\n'
 RAY = '"""New."""\nimport ray  # NEW:\nimport time\n\ndef work(n):\n    return n\n\nnew = 2\n'
@@ -50,8 +59,19 @@ def test_select(repository) -> None:
 def test_changed_lines_are_those_of_the_ray_twin(repository) -> None:
     pair = all_pairs(repository)[0]
     assert changed_lines(pair) == 2
-    tags = [(tag, left, right) for tag, left, right in side_by_side(pair) if tag != "equal"]
-    assert tags == [("insert", "", "import ray  # NEW:"), ("replace", "old = 1", "new = 2")]
+    changes = [(left, right) for left, right in side_by_side(pair) if left != right]
+    assert changes == [("", "import ray  # NEW:"), ("old = 1", ""), ("", "new = 2")]
+
+
+def test_only_lines_that_are_alike_stand_side_by_side() -> None:
+    old = ["results = [work(n) for n in todo]", "done = True"]
+    new = ["ray.init()", "results = ray.get([work(n) for n in todo])", "print(results)"]
+    assert paired(old, new) == [
+        ("", new[0]),
+        (old[0], new[1]),
+        (old[1], ""),
+        ("", new[2]),
+    ]
 
 
 def test_every_folder_of_lessons_is_a_known_stage() -> None:
