@@ -11,7 +11,7 @@ from support import LOGICAL_CPUS, SHARED, call_main
 from workshop.lessons import all_pairs, changed_lines
 
 BASELINE, RAY = "ray_core/06_pools_baseline.py", "ray_core/06_pools_ray.py"
-PART_OF_STOCK_SPEED = 0.3  # measured: 0.8 to 1.0, when nothing else runs
+PART_OF_STOCK_SPEED = 0.3  # 0.7 in two pairs of runs on a busy two-core machine; a wide margin
 
 
 def both() -> tuple[dict, dict]:
