@@ -196,8 +196,8 @@ def up(cpus: Cpus = 1, port: Port = 6380, dashboard_port: Port = 8265) -> None:
         more = (f"--temp-dir={FOLDER}", f"--ray-client-server-port={free_port()}")
         start(1, cpus, "--head", *ports, *more, dashboard=dashboard)
     typer.echo(f"The head node is up. Dashboard: {dashboard} (its token: `ray get-auth-token`)")
-    typer.echo(f"Next, in another terminal, where scripts shall join it:\n  {export()}")
-    typer.echo("  python ray_core/10_cluster_ray.py --images 200")
+    typer.echo("Next, in another terminal, where scripts shall join it:\n  . .venv/bin/activate")
+    typer.echo(f"  {export()}\n  python ray_core/10_cluster_ray.py --images 200")
     typer.echo("and while that runs, in this one:\n  python clusters/laptop.py add")
 
 

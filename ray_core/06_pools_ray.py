@@ -59,7 +59,8 @@ def main(images: int = 1797, workers: int = 2, seed: int = 42) -> dict:
     start = time.perf_counter()
     upright, pool_pids = zip(*pool.map(straighten, pictures), strict=True)
     pool_seconds = time.perf_counter() - start
-    pool.terminate()
+    pool.close()
+    pool.join()
 
     rows = np.stack(upright).reshape(images, -1)
     start = time.perf_counter()

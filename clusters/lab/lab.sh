@@ -118,10 +118,12 @@ host() {
     -o PasswordAuthentication=no -o KbdInteractiveAuthentication=no -o UsePAM=no -o StrictModes=no -o MaxStartups=50
 }
 
+is_up() { [ -d "/proc/$(cat "/run/lab/host$1.pid")" ]; }
+
 control() {
   case "${1:-} ${2:-}" in
-    "poweroff "[123]) kill -9 "$(pgrep -P "$(cat "/run/lab/host$2.pid")")" ;;
-    "boot "[123]) host_up "$2" ;;
+    "poweroff "[123]) is_up "$2" || stop "host $2 is off already"; kill -9 "$(pgrep -P "$(cat "/run/lab/host$2.pid")")" ;;
+    "boot "[123]) ! is_up "$2" || stop "host $2 is up already"; host_up "$2" ;;
     "ssh "[123]) local host=$2; shift 2; $SSH "root@$NET.1$host" "$@" ;;
     *) stop "say: lab poweroff 3, lab boot 3, lab ssh 2 CMD" ;;
   esac
