@@ -3,7 +3,7 @@ through a pipe, once more each time.
 
     python ray_core/03_objects_baseline.py
 
-Last line: 16 tasks in 2.50 s (6.4 tasks/s), answer 351335210
+Last line: 16 tasks in 5.33 s (3.0 tasks/s), answer 351335210
 """
 
 import multiprocessing

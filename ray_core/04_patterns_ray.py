@@ -3,7 +3,7 @@ flight, results taken as they finish, and tiny calls put together into batches.
 
     python ray_core/04_patterns_ray.py
 
-Last line, on two cores: 120 images in 4.17 s (28.8 images/s), answer 872730085
+Last line, on two cores: 120 images in 2.50 s (48.0 images/s), answer 872730085
 """
 
 import time

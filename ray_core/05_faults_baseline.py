@@ -3,7 +3,7 @@ takes the pool and all finished results along with it, so the run starts over fr
 
     python ray_core/05_faults_baseline.py
 
-Last line: 18 images in 8.81 s (2.0 images/s), answer 353496590
+Last line: 18 images in 2.56 s (7.0 images/s), answer 353496590
 """
 
 import os

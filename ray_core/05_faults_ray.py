@@ -2,7 +2,7 @@
 
     python ray_core/05_faults_ray.py
 
-Last line, on two cores: 18 images in 5.03 s (3.6 images/s), answer 353496590
+Last line, on two cores: 18 images in 2.26 s (8.0 images/s), answer 353496590
 """
 
 import json  # NEW:
