@@ -2,7 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-all core test check diff bench lint doctor clean lab
+.PHONY: help setup run run-all samples core data test check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
@@ -18,16 +18,25 @@ setup: .venv/ready ## make .venv with everything (a second call does nothing)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-run: setup ## the tour: a live scoreboard of the first lessons
+samples: out/samples/ready ## the images and texts that ray_data reads (a second call does nothing)
+
+out/samples/ready: .venv/ready workshop/samples.py workshop/problems.py
+	@$(PY) -m workshop.samples
+	@touch $@
+
+run: samples ## the tour: a live scoreboard of the first lessons
 	@$(PY) -m workshop scoreboard
 
-run-all: setup ## every pair on the scoreboard
+run-all: samples ## every pair on the scoreboard
 	@$(PY) -m workshop scoreboard --all
 
 core: setup ## every pair of ray_core
 	@$(PY) -m workshop scoreboard ray_core
 
-test: setup ## all tests, or those of one stage: make test STAGE=ray_core
+data: samples ## every pair of ray_data
+	@$(PY) -m workshop scoreboard ray_data
+
+test: samples ## all tests, or those of one stage: make test STAGE=ray_core
 	@$(PY) -m pytest $(if $(STAGE),-k "$(STAGE)")
 
 check: setup ## check an exercise: make check EX=ray_core/01
@@ -38,7 +47,7 @@ diff: setup ## a pair side by side: make diff L=ray_core/01
 	@test -n "$(L)" || { echo "Which lesson? make diff L=ray_core/01"; exit 2; }
 	@$(PY) -m workshop diff "$(L)"
 
-bench: setup ## measure all pairs and write the README's scoreboard (alone on the machine)
+bench: samples ## measure all pairs and write the README's scoreboard (alone on the machine)
 	@$(PY) -m workshop bench
 
 cluster-up: setup ## a cluster of several nodes on this laptop: its head

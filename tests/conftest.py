@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support import SHARED, Call, call_main
+from workshop import samples
 from workshop.runner import Run, run_script
 
 
@@ -24,6 +25,12 @@ def clean_environment() -> Iterator[None]:
     os.environ.pop("RAY_AUTH_MODE", None)
     yield
     SHARED.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sample_data() -> None:
+    """What `make samples` makes, for a pytest that was not called by make."""
+    samples.everything()
 
 
 @pytest.fixture

@@ -65,11 +65,13 @@ def memory(free: int | None = None) -> Iterator[Finding]:
 
 def disk(free: int | None = None) -> Iterator[Finding]:
     """Ray spills objects into the temp folder and warns from 95% full on."""
+    needed = 2 if (ROOT / ".venv" / "ready").exists() else 10
     for folder in dict.fromkeys((ROOT, Path(tempfile.gettempdir()))):
         usage = shutil.disk_usage(folder)
         gib = (usage.free if free is None else free) / GIB
-        if gib < 2:
-            yield Finding("fail", f"{gib:.1f} GiB of disk free at {folder}", "make room: 2 GiB")
+        if gib < (needed if folder == ROOT else 2):
+            room = f"make room: {needed} GiB"
+            yield Finding("fail", f"{gib:.1f} GiB of disk free at {folder}", room)
         elif usage.used / usage.total > 0.95 and free is None:
             yield Finding("warn", f"disk of {folder} is 95% full", "Ray will not spill objects")
         else:
