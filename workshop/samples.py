@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 from PIL import Image, ImageFilter
+from rich.console import Console
 from rich.progress import track
 from sklearn.datasets import load_sample_images
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
@@ -36,6 +37,7 @@ LABELS = ("temple", "flower")  # scikit-learn's china.jpg and flower.jpg
 CAMERAS = ("Canon EOS R8", "Nikon Z5", "Sony A7 III")
 SMALL, CAMERA_SIZE = 640, 2200  # pixels of the longest side, at most
 EXIF_MODEL, EXIF_DATE, EXIF_DESCRIPTION = 0x0110, 0x0132, 0x010E
+QUIET = dict(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 VERSION = 1  # of what the functions here write
 MANIFEST, TOKENIZER = "_samples.json", "_tokenizer.json"  # readers pass over a leading _
 
@@ -71,7 +73,7 @@ def images(folder: Path, count: int, size: int = SMALL, seed: int = 42) -> Made:
         (draft / label).mkdir()
     with ProcessPoolExecutor() as pool:
         work = pool.map(partial(image, draft, size, seed), range(count), chunksize=8)
-        rows = list(track(work, f"{count} images", total=count, transient=True))
+        rows = list(track(work, f"{count} images", total=count, **QUIET))
     pq.write_table(pa.Table.from_pylist(rows), folder.with_suffix(".parquet"))
     return finished(draft, folder, arguments)
 
@@ -106,7 +108,7 @@ def texts(folder: Path, count: int, shards: int = 16, seed: int = 42) -> Made:
         return made
     draft = new_draft(folder)
     rng, limits = random.Random(seed), [count * k // shards for k in range(shards + 1)]
-    for k in track(range(shards), f"{count} problems", transient=True):
+    for k in track(range(shards), f"{count} problems", **QUIET):
         rows = []
         for number in range(limits[k], limits[k + 1]):
             one = problem(rng)
