@@ -35,19 +35,19 @@ def serve() -> Popen:
     return server
 
 
-def listed(folder: str) -> tuple[FileSystem, str, list[str]]:
+def listed(folder: str, may_lack: bool) -> tuple[FileSystem, str, list[str]]:
     uri = folder if "://" in folder else Path(folder).resolve().as_uri()
     filesystem, root = FileSystem.from_uri(uri)
-    found = filesystem.get_file_info(FileSelector(root, recursive=True, allow_not_found=True))
+    found = filesystem.get_file_info(FileSelector(root, may_lack, recursive=True))
     return filesystem, root, sorted(f.path for f in found if f.is_file)
 
 
 def checked(input: str, output: str, images: int, seed: int) -> tuple:
-    source, _, files = listed(input)
+    source, _, files = listed(input, "://" not in input)
     paths = [path for path in files if path.endswith(".jpg")]
     if not 1 <= images <= len(paths):
         raise ValueError(f"--images {images}, but {len(paths)} are in {input}: make samples")
-    target, root, files = listed(output)
+    target, root, files = listed(output, True)
     if foreign := [path for path in files if not Path(path).match(f"{NAME}*.parquet")]:
         raise ValueError(f"--output needs a folder of its own: {foreign[0]} is in it")
     target.create_dir(root, recursive=True)
