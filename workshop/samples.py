@@ -3,6 +3,7 @@
     python -m workshop.samples                                  what the lessons read
     python -m workshop.samples images --count 1000 --size 640 --output some/folder
     python -m workshop.samples texts --count 20000 --output some/folder
+    python -m workshop.samples dirty --count 1000 --bad 100 --output some/folder
 
 A folder that was made with the same arguments is left as it is.
 """
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +41,8 @@ SMALL, CAMERA_SIZE = 640, 2200  # pixels of the longest side, at most
 EXIF_MODEL, EXIF_DATE, EXIF_DESCRIPTION = 0x0110, 0x0132, 0x010E
 QUIET = dict(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 VERSION = 1  # of what the functions here write
+BAD = ("truncated", "empty", "text", "link", "folder")  # nothing to be seen in these
+ODD = ("cmyk", "palette", "16 bits", "same name")  # images, but not as one expects them
 MANIFEST, TOKENIZER = "_samples.json", "_tokenizer.json"  # readers pass over a leading _
 
 
@@ -99,6 +103,65 @@ def image(folder: Path, size: int, seed: int, number: int) -> dict:
     picture.save(folder / file, quality=90, exif=exif)
     row = dict(file=file, label=LABELS[label], camera=camera, taken=taken)
     return row | dict(width=picture.width, height=picture.height)
+
+
+def dirty(folder: Path, count: int, bad: int, size: int = SMALL, seed: int = 42) -> Made:
+    """As images(), but BAD of the COUNT are of the kinds in BAD and ODD, in turn.
+
+    FOLDER.parquet lists all of them: file, label, kind ("" is an image as the others).
+    """
+    arguments = dict(kind="dirty", version=VERSION, count=count, bad=bad, size=size, seed=seed)
+    if made := made_earlier(folder, arguments):
+        return made
+    draft = new_draft(folder)
+    for label in LABELS:
+        (draft / label).mkdir()
+    rng = random.Random(seed)
+    kinds = dict(zip(rng.sample(range(1, count), bad), (BAD + ODD) * count, strict=False))
+    work = partial(dirty_image, draft, size, seed)
+    with ProcessPoolExecutor() as pool:
+        done = pool.map(work, range(count), map(kinds.get, range(count)), chunksize=8)
+        rows = list(track(done, f"{count} images, {bad} of them dirty", total=count, **QUIET))
+    pq.write_table(pa.Table.from_pylist(rows), folder.with_suffix(".parquet"))
+    return finished(draft, folder, arguments)
+
+
+def dirty_image(folder: Path, size: int, seed: int, number: int, kind: str | None) -> dict:
+    """Writes one image below FOLDER, does to it what KIND says, returns its catalogue's row."""
+    row = image(folder, size, seed, number)
+    path, rng = folder / row["file"], random.Random(f"{seed} {number}")
+    match kind:
+        case "truncated":
+            path.write_bytes(path.read_bytes()[: int(path.stat().st_size * rng.uniform(0.2, 0.8))])
+        case "empty":
+            path.write_bytes(b"")
+        case "text":
+            path.write_text(problem(rng).question)
+        case "link":
+            path.unlink()
+            path.symlink_to("moved/elsewhere.jpg")
+        case "folder":
+            path.unlink()
+            path.mkdir()
+        case "cmyk" | "palette" | "16 bits":
+            path.write_bytes(in_mode(Image.open(path), kind))
+        case "same name":  # as the image before it, which is in the other label's folder
+            path = path.rename(path.with_name(f"{number - 1:05}.jpg"))
+    return dict(file=str(path.relative_to(folder)), label=row["label"], kind=kind or "")
+
+
+def in_mode(picture: Image.Image, kind: str) -> bytes:
+    """The picture as a CMYK JPEG, a PNG of 256 colours, or a grey PNG of 16 bits a pixel."""
+    stream = BytesIO()
+    match kind:
+        case "cmyk":
+            picture.convert("CMYK").save(stream, "JPEG", quality=90)
+        case "palette":
+            picture.quantize(256).save(stream, "PNG")
+        case "16 bits":
+            grey = np.asarray(picture.convert("L"), np.uint16) * 257
+            Image.fromarray(grey).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def texts(folder: Path, count: int, shards: int = 16, seed: int = 42) -> Made:
@@ -181,6 +244,7 @@ def everything() -> list[Made]:
         images(FOLDER / "images", 300),
         images(FOLDER / "photos", 200, CAMERA_SIZE),
         texts(FOLDER / "texts", 200_000),
+        dirty(FOLDER / "dirty", 240, 36),
     ]
 
 
@@ -226,6 +290,19 @@ def texts_command(
 ) -> None:
     """Parquet shards of grade-school problems, and a tokenizer for them."""
     report(lambda: texts((output or FOLDER / "texts").resolve(), count, shards, seed))
+
+
+@app.command("dirty")
+def dirty_command(
+    count: Annotated[int, typer.Option(min=2)] = 240,
+    bad: Annotated[int, typer.Option(min=0)] = 36,
+    output: Output = None,
+    seed: int = 42,
+) -> None:
+    """As images, but BAD of them broken or unusual; the catalogue says which, and how."""
+    if bad >= count:
+        raise typer.BadParameter(f"--bad is at most {count - 1}: fewer than --count")
+    report(lambda: dirty((output or FOLDER / "dirty").resolve(), count, bad, seed=seed))
 
 
 if __name__ == "__main__":

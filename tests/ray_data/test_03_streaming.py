@@ -1,0 +1,65 @@
+"""A list grows with the data and is stopped by a limit; a stream does neither, and spills nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+BASELINE, RAY = (f"ray_data/03_streaming_{kind}.py" for kind in ("baseline", "ray"))
+IMAGE_MB = 512 * 512 * 3 / 1e6
+FEW, MANY = 350, 700  # 275 MB and 550 MB: both are more than the store's 200 MB
+LIMIT = 400
+
+
+@pytest.fixture
+def output(tmp_path) -> list[str]:
+    return ["--output", str(tmp_path)]
+
+
+def test_the_list_grows_with_the_data(call, tmp_path) -> None:
+    few, many = (
+        call(BASELINE, images=images, output=str(tmp_path)).figures for images in (100, 400)
+    )
+    grown = 300 * IMAGE_MB
+    assert 0.8 * grown < many["driver_mb"] - few["driver_mb"] < 1.3 * grown
+    assert 0.8 * grown < many["tree_mb"] - few["tree_mb"] < 1.3 * grown
+
+
+def test_the_stream_does_not(call_alone, tmp_path) -> None:
+    few, many = (
+        call_alone(RAY, images=images, output=str(tmp_path)).figures for images in (FEW, MANY)
+    )
+    grown = (MANY - FEW) * IMAGE_MB
+    assert many["tree_mb"] - few["tree_mb"] < 0.5 * grown
+    assert many["driver_mb"] - few["driver_mb"] < 0.3 * grown
+    for figures in (few, many):
+        assert figures["tree_mb"] > figures["floor_mb"] > 100, "Ray's own processes count as well"
+        assert figures["spilled_mb"] < 0.1 * grown
+    with Image.open(tmp_path / "ray.png") as picture:
+        assert len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 10
+
+
+def test_the_limit_stops_only_the_list(run, run_alone, output) -> None:
+    flags = ["--images", "600", "--memory-limit", str(LIMIT), *output]
+    stopped = run(BASELINE, *flags)
+    assert stopped.exit_code == 1
+    assert stopped.stderr.count("\n") == 1 and "--memory-limit was reached at" in stopped.stderr
+    decoded = int(stopped.stderr.split(" at ")[1].split(" of ")[0])
+    assert 0.6 * LIMIT < decoded * IMAGE_MB < 1.1 * LIMIT
+    finished = run_alone(RAY, *flags)
+    assert finished.ok, finished.error
+    assert finished.items == 600
+
+
+def test_the_baselines_picture(run, output, tmp_path) -> None:
+    assert run(BASELINE, "--images", "50", *output).ok
+    assert (tmp_path / "baseline.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("script", [BASELINE, RAY])
+def test_no_data_is_one_sentence(script, run, tmp_path) -> None:
+    refused = run(script, "--input", str(tmp_path / "none"), env={"RAY_ADDRESS": "127.0.0.1:1"})
+    assert refused.exit_code == 2
+    assert "make samples" in " ".join(refused.stderr.replace("│", " ").split())
+    assert not Path(tmp_path, "none").exists()
