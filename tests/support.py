@@ -56,6 +56,7 @@ def call_main(script: str | Path, arguments: dict, env: dict[str, str], **more) 
     run = run_script(CALL_MAIN, script, json.dumps(arguments), env=env, **{"timeout": 150} | more)
     assert run.exit_code == 0, run.error
     printed, _, returned = run.stdout.rpartition("RETURNED ")
+    returned = returned.partition("\n")[0]  # Ray may relay a line of its own even after it
     return Call(json.loads(returned), read_run(0, printed, run.stderr, run.wall_seconds))
 
 

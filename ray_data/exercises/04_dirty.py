@@ -7,7 +7,7 @@ back once, in the first Dataset (path, brightness) or in the second (path, reaso
 """
 
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path  # noqa: F401
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""A list grows with the data and is stopped by a limit; a stream does neither, and spills nothing."""
+"""A list grows with the data and a limit stops it; a stream does not grow, and spills nothing."""
 
 from pathlib import Path
 

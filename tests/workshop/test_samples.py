@@ -50,7 +50,40 @@ def test_texts_are_problems_that_the_tokenizer_reads(tmp_path) -> None:
         assert not [token for token in tokens if re.search(r"\d.|.\d", token.lstrip("Ġ"))], tokens
 
 
-@pytest.mark.parametrize("make", [samples.images, samples.texts])
+def test_dirty_files_are_what_their_catalogue_says(tmp_path) -> None:
+    kinds = samples.BAD + samples.ODD
+    made = samples.dirty(tmp_path / "dirty", 40, 2 * len(kinds), 100)
+    rows = pq.read_table(tmp_path / "dirty.parquet").to_pylist()
+    assert len({row["file"] for row in rows}) == 40
+    for kind in kinds:
+        assert sum(row["kind"] == kind for row in rows) == 2, kind
+    opened = {}
+    for row in rows:
+        try:
+            with Image.open(made.folder / row["file"]) as picture:
+                picture.load()
+                opened.setdefault(row["kind"], set()).add(f"{picture.format} {picture.mode}")
+        except OSError as error:
+            opened.setdefault(row["kind"], set()).add(type(error).__name__)
+    assert opened == {
+        "": {"JPEG RGB"},
+        "same name": {"JPEG RGB"},
+        "cmyk": {"JPEG CMYK"},
+        "palette": {"PNG P"},
+        "16 bits": {"PNG I;16"},
+        "truncated": {"OSError"},
+        "empty": {"UnidentifiedImageError"},
+        "text": {"UnidentifiedImageError"},
+        "link": {"FileNotFoundError"},
+        "folder": {"IsADirectoryError"},
+    }
+
+
+def dirty(folder, count: int, **more) -> samples.Made:
+    return samples.dirty(folder, count, 9, **more)
+
+
+@pytest.mark.parametrize("make", [samples.images, samples.texts, dirty])
 def test_made_once_and_the_same_for_a_seed(make, tmp_path) -> None:
     first = make(tmp_path / "a", 10)
     again = make(tmp_path / "a", 10)
