@@ -3,7 +3,7 @@ rows is read, shuffled and cut into batches, others are being tokenised.
 
     python ray_data/05_text_ray.py
 
-Last line: 40000 rows in 3.00 s (13333.3 rows/s), answer 0
+Last line: 40000 rows in 3.00 s (13333.3 rows/s), answer 1310883528
 """
 
 import os
@@ -71,6 +71,7 @@ def main(
         raise typer.BadParameter(str(error)) from None
 
     start = time.perf_counter()
+    os.environ["RAY_DATA_PARQUET_FOOTER_NUM_ACTORS"] = "1"  # NEW: not 32 processes, for 16 files
     ray.init()  # NEW:
     DataContext.get_current().enable_progress_bars = sys.stdout.isatty()  # NEW:
     tokenised(*shards, 1000, block=100).materialize()  # NEW: warm up: all workers import

@@ -3,7 +3,7 @@ of labels and cameras and aggregated.
 
     python ray_data/07_join_groupby_baseline.py
 
-Last line: 300 images in 1.60 s (187.5 images/s), answer 0
+Last line: 300 images in 1.60 s (187.5 images/s), answer 2690107877
 """
 
 import random
@@ -23,7 +23,6 @@ KEYS = ["label", "camera"]
 
 
 def opened(folder: str) -> tuple[FileSystem, str]:
-    """A local folder or a bucket: its file system and its path there."""
     return FileSystem.from_uri(folder if "://" in folder else Path(folder).resolve().as_uri())
 
 
@@ -45,7 +44,6 @@ def decoded(fs: FileSystem, path: str) -> np.ndarray:
 
 
 def measured(path: str, image: np.ndarray, root: str) -> dict:
-    """The key of an image in the catalogue, and the sum of all its pixels' values."""
     return dict(file=path.removeprefix(f"{root}/"), light=int(image.sum(dtype=np.int64)))
 
 

@@ -3,11 +3,12 @@ labels and cameras and aggregated: for tables that one machine cannot hold.
 
     python ray_data/07_join_groupby_ray.py
 
-Last line: 300 images in 1.60 s (187.5 images/s), answer 0
+Last line: 300 images in 1.60 s (187.5 images/s), answer 2690107877
 """
 
+import os  # NEW:
 import random
-import sys
+import sys  # NEW:
 import time
 import zlib
 from pathlib import Path
@@ -26,7 +27,6 @@ KEYS = ["label", "camera"]
 
 
 def opened(folder: str) -> tuple[FileSystem, str]:
-    """A local folder or a bucket: its file system and its path there."""
     return FileSystem.from_uri(folder if "://" in folder else Path(folder).resolve().as_uri())
 
 
@@ -43,7 +43,6 @@ def chosen(folder: str, images: int, seed: int) -> tuple[FileSystem, str, list[s
 
 
 def measured(path: str, image: np.ndarray, root: str) -> dict:
-    """The key of an image in the catalogue, and the sum of all its pixels' values."""
     return dict(file=path.removeprefix(f"{root}/"), light=int(image.sum(dtype=np.int64)))
 
 
@@ -65,6 +64,7 @@ def main(
         raise typer.BadParameter(str(error)) from None
 
     start = time.perf_counter()
+    os.environ["RAY_DATA_PARQUET_FOOTER_NUM_ACTORS"] = "1"  # NEW: not 32 processes, for one file
     ray.init()  # NEW:
     ray.data.DataContext.get_current().enable_progress_bars = sys.stdout.isatty()  # NEW:
     ray.data.range(16, override_num_blocks=16).map(lambda row: row).materialize()  # NEW: warm-up
