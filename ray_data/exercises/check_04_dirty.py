@@ -49,9 +49,15 @@ def check_in(attempt, folder: Path) -> str:
     ray.data.DataContext.get_current().enable_progress_bars = False
     paths = [path for pair in zip(right, [*reasons, *right], strict=False) for path in pair]
     paths = list(dict.fromkeys([*paths, *right, *reasons]))
-    result = attempt.sorted_out(paths)
-    assert isinstance(result, tuple) and len(result) == 2, "sorted_out() returns two Datasets"
-    good, bad = ([*data.iter_rows()] for data in result)
+    try:
+        result = attempt.sorted_out(paths)
+        assert isinstance(result, tuple) and len(result) == 2, "sorted_out() returns two Datasets"
+        good, bad = ([*data.iter_rows()] for data in result)
+    except OSError as error:
+        raise AssertionError(
+            f"a file ended the run ({type(error).__name__}): give Ray the paths as rows, from_items,"
+            " and open each file inside examined()"
+        ) from None
     found = sorted(row["path"] for row in [*good, *bad])
     assert found == sorted(paths), (
         f"{len(paths)} paths went in, {len(found)} came out, {len(set(found))} different ones:"
