@@ -55,8 +55,8 @@ def check_in(attempt, folder: Path) -> str:
         good, bad = ([*data.iter_rows()] for data in result)
     except OSError as error:
         raise AssertionError(
-            f"a file ended the run ({type(error).__name__}): give Ray the paths as rows, from_items,"
-            " and open each file inside examined()"
+            f"a file ended the run ({type(error).__name__}): give Ray the paths as rows"
+            " (from_items), and open each file inside examined()"
         ) from None
     found = sorted(row["path"] for row in [*good, *bad])
     assert found == sorted(paths), (
