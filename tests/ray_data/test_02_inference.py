@@ -2,6 +2,7 @@
 
 import random
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +136,11 @@ def test_no_gpu_is_said_not_waited_for(run, script) -> None:
     refused = run(script, "--gpu")
     assert refused.exit_code == 2
     assert "GPU" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_from_how_many_images_on_a_way_is_ahead() -> None:
+    ahead_from = runpy.run_path("benchmarks/inference.py")["ahead_from"]
+    images = ahead_from(10, 40, 1, 20)
+    assert 10 + images / 40 == pytest.approx(1 + images / 20)
+    assert ahead_from(10, 20, 1, 40) == float("inf")
+    assert ahead_from(1, 40, 10, 20) == 0
