@@ -1,7 +1,6 @@
 """A plan that nothing ran yet, the pixels of every image, and no file of another run counted."""
 
 import random
-import re
 import runpy
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -26,12 +25,12 @@ both = pytest.mark.parametrize("script", [BASELINE, RAY])
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Eight images in a folder whose name needs quoting in a URI."""
+    """Twenty images in a folder whose name needs quoting in a URI."""
     folder = tmp_path / "my phötos"
     folder.mkdir()
-    for path in sorted(SAMPLES.rglob("*.jpg"))[::38]:
+    for path in sorted(SAMPLES.rglob("*.jpg"))[::15]:
         shutil.copy(path, folder)
-    assert len(list(folder.iterdir())) == 8
+    assert len(list(folder.iterdir())) == 20
     return folder
 
 
@@ -52,7 +51,7 @@ def test_every_pixel_is_inverted(run, photos, tmp_path) -> None:
     answers = []
     for name, script in (("loop", BASELINE), ("ray", RAY)):
         out = tmp_path / name
-        result = run(script, "--images", "8", "--input", str(photos), "--output", str(out))
+        result = run(script, "--images", "20", "--input", str(photos), "--output", str(out))
         assert result.ok, result.error
         answers.append(result.answer)
         written = rows(out)
@@ -60,15 +59,14 @@ def test_every_pixel_is_inverted(run, photos, tmp_path) -> None:
         for path in photos.iterdir():
             assert (written[path.name] == 255 - np.asarray(Image.open(path).convert("RGB"))).all()
     assert answers[0] == answers[1]
-    fused = r"Operator 1 ReadImage->(SplitBlocks\(\d+\)->)?Map\(invert\)->Write: "
-    assert re.search(fused, result.stdout), "not fused into one"
+    assert "Operator 1 ReadImage->Map(invert)->Write" in result.stdout, "not fused into one"
     assert "Operator 2" not in result.stdout
 
 
 def test_nothing_runs_before_the_write(run, photos, tmp_path) -> None:
     """One file is no image at all, and the plan does not mind."""
     (photos / "notes.jpg").write_text("not a photograph")
-    result = run(RAY, "--images", "9", "--input", str(photos), "--output", str(tmp_path / "out"))
+    result = run(RAY, "--images", "21", "--input", str(photos), "--output", str(tmp_path / "out"))
     assert result.exit_code != 0
     plan, told, rest = result.stdout.partition("has run so far: nothing\n")
     assert "Map(invert)" in plan and told
