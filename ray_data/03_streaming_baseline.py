@@ -26,7 +26,7 @@ SIZE = (512, 512)  # of every decoded image: 0.79 MB
 def watch(samples: list[tuple], done: threading.Event) -> None:
     """Samples seconds, MB of this process (RSS), MB of it and all it started (PSS; Linux only)."""
     start, me = time.perf_counter(), psutil.Process()
-    while not done.wait(0.25) or not samples:
+    while not done.wait(0.25 if samples[1:] else 0):
         driver, tree = me.memory_info().rss / 1e6, 0
         for process in [me, *me.children(recursive=True)]:
             with contextlib.suppress(psutil.Error, AttributeError):
@@ -64,7 +64,7 @@ def main(
     if images < 1 or not files:
         raise typer.BadParameter(f"--images starts at 1; {len(files)} are in {input}: make samples")
     paths = random.Random(seed).choices(files, k=images)
-    samples, done = [], threading.Event()
+    samples, done = [(0, 0, 0)], threading.Event()
     threading.Thread(target=watch, args=(samples, done), daemon=True).start()
     print("ready in 0.0 s")
     ready, floor, spilled = 0.0, psutil.Process().memory_info().rss / 1e6, 0.0
