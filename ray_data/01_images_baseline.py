@@ -2,7 +2,7 @@
 
     python ray_data/01_images_baseline.py
 
-Last line: 300 images in 3.64 s (82.4 images/s), answer 2222286707
+Last line: 300 images in 1.03 s (291.3 images/s), answer 2222286707
 """
 
 import random

@@ -3,7 +3,7 @@ DataLoader, whose processes decode photographs while this one runs the model.
 
     python ray_data/02_inference_baseline.py --method dataloader
 
-Last line: 128 images in 5.82 s (22.0 images/s), answer flower:73,temple:71
+Last line: 128 images in 8.40 s (15.2 images/s), answer flower:73,temple:71
 (`ready` is up to the end of the first batch, which the line leaves out; the answer counts it.)
 """
 

@@ -3,7 +3,7 @@ read_images decodes, one actor holds the model, and all the pixels move through 
 
     python ray_data/02_inference_pitfall.py
 
-Last line: 128 images in 6.20 s (20.6 images/s), answer flower:73,temple:71
+Last line: 126 images in 7.64 s (16.5 images/s), answer flower:73,temple:71
 (`ready` is up to the end of the first batch, which the line leaves out; the answer counts it.)
 """
 

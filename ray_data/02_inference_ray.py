@@ -3,7 +3,7 @@ hold the model and decode as well, so that no pixel leaves the process it was de
 
     python ray_data/02_inference_ray.py
 
-Last line: 128 images in 3.10 s (41.3 images/s), answer flower:73,temple:71
+Last line: 128 images in 4.21 s (30.4 images/s), answer flower:73,temple:71
 (`ready` is up to the end of the first batch, which the line leaves out; the answer counts it.)
 """
 

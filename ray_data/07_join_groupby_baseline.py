@@ -3,7 +3,7 @@ of labels and cameras and aggregated.
 
     python ray_data/07_join_groupby_baseline.py
 
-Last line: 300 images in 1.60 s (187.5 images/s), answer 2690107877
+Last line: 300 images in 0.65 s (461.5 images/s), answer 2690107877
 """
 
 import random

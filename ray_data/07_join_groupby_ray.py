@@ -3,7 +3,7 @@ labels and cameras and aggregated: for tables that one machine cannot hold.
 
     python ray_data/07_join_groupby_ray.py
 
-Last line: 300 images in 1.60 s (187.5 images/s), answer 2690107877
+Last line: 300 images in 8.92 s (33.6 images/s), answer 2690107877
 """
 
 import os  # NEW:
