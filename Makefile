@@ -20,7 +20,7 @@ setup: .venv/ready ## make .venv with everything (a second call does nothing)
 
 samples: out/samples/ready ## the images and texts that ray_data reads (a second call does nothing)
 
-out/samples/ready: .venv/ready workshop/samples.py workshop/problems.py
+out/samples/ready: .venv/ready $(wildcard workshop/samples/*.py) workshop/problems.py
 	@$(PY) -m workshop.samples
 	@touch $@
 
