@@ -2,7 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-all samples core data test check diff bench lint doctor clean lab
+.PHONY: help setup run run-all samples core data train test check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
@@ -36,8 +36,11 @@ core: setup ## every pair of ray_core
 data: samples ## every pair of ray_data
 	@$(PY) -m workshop scoreboard ray_data
 
+train: samples ## every pair of ray_train
+	@$(PY) -m workshop scoreboard ray_train
+
 test: samples ## all tests, or those of one stage: make test STAGE=ray_core
-	@$(PY) -m pytest $(if $(STAGE),-k "$(STAGE)")
+	@$(PY) -m pytest -n 2 $(if $(STAGE),-k "$(STAGE)")
 
 check: setup ## check an exercise: make check EX=ray_core/01
 	@test -n "$(EX)" || { echo "Which exercise? make check EX=ray_core/01"; exit 2; }

@@ -1,6 +1,8 @@
 """Fixtures: scripts on one local Ray that all tests share, or each with a Ray of its own."""
 
+import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,10 +14,42 @@ from support import SHARED, Call, call_main
 from workshop import samples
 from workshop.runner import Run, run_script
 
+LOCKS = Path(tempfile.gettempdir(), f"ray-workshop-tests-{os.getuid()}")
+LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
+
+
+def group(item: pytest.Item) -> str:
+    """The lesson of a test, or else its module; such tests run in one process, in their order.
+
+    Tests that need the machine's only Ray form groups of their own, so that a shared one, once
+    started, serves many tests.
+    """
+    lesson = LESSON.search(f"{item.name} {item.nodeid}")
+    name = "/".join(lesson.groups()) if lesson else item.path.stem
+    return f"{name} alone" if "ray_alone" in getattr(item, "fixturenames", ()) else name
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the machine's only Ray come last, so that the shared one starts once."""
-    items.sort(key=lambda item: "ray_alone" in getattr(item, "fixturenames", ()))
+    groups = [group(item) for item in items]
+    order = sorted(dict.fromkeys(groups), key=lambda name: name.endswith(" alone"))
+    items.sort(key=lambda item: order.index(group(item)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Tests run two at a time, but one that is marked `measures` has the machine to itself.
+
+    Who waits for the whole machine holds the gate meanwhile, so that nobody else can go ahead.
+    """
+    LOCKS.mkdir(exist_ok=True)
+    with (LOCKS / "gate").open("w") as gate, (LOCKS / "machine").open("w") as machine:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        alone = item.get_closest_marker("measures")
+        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        return (yield)
 
 
 @pytest.fixture(scope="session", autouse=True)
