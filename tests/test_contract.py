@@ -2,15 +2,19 @@
 
 import ast
 import math
+import os
 import re
-from concurrent.futures import ThreadPoolExecutor
+import runpy
+import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from support import call_main
 from workshop.lessons import ROOT, STAGES, Pair, all_pairs, code_lines
-from workshop.runner import own_lines, run_script
+from workshop.runner import own_lines
 
 PAIRS = all_pairs()
 SCRIPTS = sorted(path for stage in STAGES for path in (ROOT / stage).glob("[0-9]*.py"))
@@ -91,20 +95,21 @@ def test_a_module_and_a_section(path: Path) -> None:
 
 
 @scripts
-def test_help_and_bad_input(path: Path) -> None:
+def test_help_and_bad_input(path: Path, monkeypatch) -> None:
     """Needs no Ray: nothing starts before the flags have been looked at."""
-    nowhere = {"RAY_ADDRESS": "127.0.0.1:1"}
-    name, _ = size_flag(path)
-    size = f"--{name.replace('_', '-')}"
-    with ThreadPoolExecutor() as pool:
-        shown, *refused = pool.map(
-            lambda flags: run_script(path, *flags, env=nowhere),
-            (["--help"], ["--no-such-flag"], [size, "0"]),
-        )
+    monkeypatch.setattr(os, "environ", os.environ | {"RAY_ADDRESS": "127.0.0.1:1"})
+    monkeypatch.setattr(sys, "argv", [str(path)])
+    app = typer.Typer(add_completion=False)
+    monkeypatch.setattr(typer, "run", app.command())
+    runpy.run_path(str(path), run_name="__main__")
+    size = f"--{size_flag(path)[0].replace('_', '-')}"
+    shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0 and size in shown.stdout
-    for bad in refused:
-        assert bad.exit_code == 2, bad.error
-        assert "Traceback" not in bad.stderr
+    for flags in (["--no-such-flag"], [size, "0"]):
+        refused = CliRunner().invoke(app, flags)
+        assert isinstance(refused.exception, SystemExit), refused.exception
+        assert refused.exit_code == 2, refused.output
+        assert "Traceback" not in refused.output
 
 
 @scripts
