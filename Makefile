@@ -2,7 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-all samples core data train test check diff bench lint doctor clean lab
+.PHONY: help setup run run-all samples core data train test model check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
@@ -41,6 +41,9 @@ train: samples ## every pair of ray_train
 
 test: samples ## all tests, or those of one stage: make test STAGE=ray_core
 	@$(PY) -m pytest -n 2 $(if $(STAGE),-k "$(STAGE)")
+
+model: setup ## trains the offline language model anew into out/model (6-8 minutes)
+	@$(PY) -m workshop.offline_model
 
 check: setup ## check an exercise: make check EX=ray_core/01
 	@test -n "$(EX)" || { echo "Which exercise? make check EX=ray_core/01"; exit 2; }

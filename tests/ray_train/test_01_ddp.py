@@ -1,0 +1,59 @@
+"""torchrun and Ray Train: the same losses, to the last bit; and what they say when refused."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+
+BASELINE, RAY = (f"ray_train/01_ddp_{twin}.py" for twin in ("baseline", "ray"))
+
+
+def losses(stdout: str) -> list[float]:
+    found = re.findall(r"epoch (\d+): loss (\S+)", stdout)
+    by_epoch = {int(epoch): float(loss) for epoch, loss in found}
+    return [by_epoch[epoch] for epoch in sorted(by_epoch)]
+
+
+@pytest.mark.parametrize(("model", "workers"), [("resnet18", 2), ("mlp", 1)])
+def test_the_same_losses_to_the_last_bit(call, model, workers) -> None:
+    given = dict(epochs=2, model=model, workers=workers, seed=5)
+    by_torch, by_ray = (call(script, **given) for script in (BASELINE, RAY))
+    assert by_torch.figures["losses"] == by_ray.figures["losses"]
+    first, last = by_ray.figures["losses"]
+    assert last < 0.9 * first, "it does not learn"
+    assert losses(by_torch.run.stdout) == losses(by_ray.run.stdout) == [first, last]
+    assert by_ray.figures["items"] == 1792, "whole batches of one epoch: the first is left out"
+
+
+def test_torchrun_gives_what_plain_python_gives(call) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    flags = ["--model", "mlp", "--epochs", "3"]
+    command = [*torchrun, "--nproc-per-node", "2", BASELINE, *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    plain = call(BASELINE, model="mlp", epochs=3)
+    assert losses(done.stdout) == plain.figures["losses"]
+    assert done.stdout.count("answer") == 1, "only rank 0 prints"
+
+
+@pytest.mark.parametrize("script", [BASELINE, RAY])
+@pytest.mark.parametrize("flags", [("--dataset", "cats"), ("--model", "vit"), ("--workers", "0")])
+def test_refused_before_anything_starts(run, script, flags) -> None:
+    refused = run(script, *flags, env={"RAY_ADDRESS": "127.0.0.1:1"})
+    assert refused.exit_code == 2
+    assert flags[0] in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_more_workers_than_cpus_is_said_not_waited_for(run) -> None:
+    refused = run(RAY, "--workers", "64")
+    assert refused.exit_code == 2
+    assert "64 workers want more CPUs" in " ".join(refused.stderr.replace("│", " ").split())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("script", [BASELINE, RAY])
+def test_no_gpu_is_said_not_waited_for(run, script) -> None:
+    refused = run(script, "--gpu", env={"RAY_ADDRESS": "127.0.0.1:1"})
+    assert refused.exit_code == 2
+    assert "--gpu" in refused.stderr and "Traceback" not in refused.stderr
