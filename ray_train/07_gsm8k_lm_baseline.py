@@ -21,7 +21,7 @@ import typer
 from workshop.offline_data import BATCH, batch_of, encoded, group, held_out
 from workshop.offline_model import Optimizer, loss_of, new_model, new_tokenizer, padded, solved
 
-EXAM, CHUNK = 150, 50  # held-out problems; so many are answered together
+EXAM, CHUNK = 120, 60  # held-out problems; so many are answered together
 
 
 def batches(config: dict) -> Iterator[list[dict]]:

@@ -28,7 +28,7 @@ from ray.train.torch import TorchTrainer, get_device, prepare_model  # NEW:
 from workshop.offline_data import BATCH, GROUP, batch_of, encoded, group, held_out  # NEW:
 from workshop.offline_model import Optimizer, loss_of, new_model, new_tokenizer, padded, solved
 
-EXAM, CHUNK = 150, 50  # held-out problems; so many are answered together
+EXAM, CHUNK = 120, 60  # held-out problems; so many are answered together
 
 
 def prepare(rows: dict, words, seed: int, parts: int) -> Iterator[dict]:  # NEW:

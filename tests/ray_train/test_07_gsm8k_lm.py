@@ -34,9 +34,8 @@ def test_one_worker_is_one_process_with_whole_batches(call) -> None:
     assert one["losses"] == two["losses"] and one["answer"] == two["answer"]
 
 
-@pytest.mark.parametrize("script", [BASELINE, RAY])
-def test_a_batch_must_come_out_even(run, script) -> None:
-    refused = run(script, "--workers", "3", env=NOWHERE)
+def test_a_batch_must_come_out_even(run) -> None:
+    refused = run(RAY, "--workers", "3", env=NOWHERE)
     assert refused.exit_code == 2
     assert "--workers" in refused.stderr and "Traceback" not in refused.stderr
 
@@ -48,8 +47,7 @@ def test_more_workers_than_cpus_is_said_not_waited_for(run) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-@pytest.mark.parametrize("script", [BASELINE, RAY])
-def test_no_gpu_is_said_not_waited_for(run, script) -> None:
-    refused = run(script, "--gpu", env=NOWHERE)
+def test_no_gpu_is_said_not_waited_for(run) -> None:
+    refused = run(RAY, "--gpu", env=NOWHERE)
     assert refused.exit_code == 2
     assert "--gpu" in refused.stderr and "Traceback" not in refused.stderr
