@@ -5,7 +5,7 @@
 
 The second starts the processes itself, as torchrun would. `ready` is from the command to the first
 step; the last line leaves out the first epoch, in which memory and kernels warm up.
-Last line: 4311 samples in 7.52 s (573.3 samples/s), answer 0.040105
+Last line: 5376 samples in 11.13 s (483.0 samples/s), answer 0.007735
 """
 
 import os

@@ -4,7 +4,7 @@
 
 Same seed, same order of samples, same loss to the last bit. `ready` is from the command to the
 first step; the last line leaves out the first epoch, in which memory and kernels warm up.
-Last line: 4311 samples in 7.52 s (573.3 samples/s), answer 0.040105
+Last line: 5376 samples in 11.40 s (471.4 samples/s), answer 0.007735
 """
 
 import os

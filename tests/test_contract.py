@@ -63,6 +63,14 @@ def size_flag(path: Path) -> tuple[str, int]:
 
 
 scripts = pytest.mark.parametrize("path", SCRIPTS, ids=relative)
+timed = pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, marks=pytest.mark.measures if path.parent.name in LIMITS else ())
+        for path in SCRIPTS
+    ],
+    ids=relative,
+)
 pairs = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 
 
@@ -112,7 +120,7 @@ def test_help_and_bad_input(path: Path, monkeypatch) -> None:
         assert "Traceback" not in refused.output
 
 
-@scripts
+@timed
 def test_runs_as_an_attendee_runs_it(path: Path, run) -> None:
     result = run(path)
     assert result.ok, result.error
