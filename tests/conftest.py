@@ -29,6 +29,7 @@ def group(item: pytest.Item) -> str:
     return f"{name} alone" if "ray_alone" in getattr(item, "fixturenames", ()) else name
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     groups = [group(item) for item in items]
     order = sorted(dict.fromkeys(groups), key=lambda name: name.endswith(" alone"))
