@@ -39,8 +39,8 @@ data: samples ## every pair of ray_data
 train: samples ## every pair of ray_train
 	@$(PY) -m workshop scoreboard ray_train
 
-test: samples ## all tests, or those of one stage: make test STAGE=ray_core
-	@$(PY) -m pytest -n 2 $(if $(STAGE),-k "$(STAGE)")
+test: samples ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
+	@$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model

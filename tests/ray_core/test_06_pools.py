@@ -39,7 +39,8 @@ def test_the_same_work_in_worker_processes_of_ray(shared_ray, twins) -> None:
         assert twin["seconds"] == twin["pool_seconds"] + twin["search_seconds"]
         assert twin["driver"] not in twin["pool_pids"] + twin["search_pids"]
     assert len(ray["pool_pids"]) == 2
-    on_ray = {actor.pid for actor in list_actors(limit=1000) if actor.class_name == "PoolActor"}
+    actors = list_actors(address=shared_ray["RAY_ADDRESS"], limit=1000)
+    on_ray = {actor.pid for actor in actors if actor.class_name == "PoolActor"}
     assert set(ray["pool_pids"] + ray["search_pids"]) <= on_ray
 
 

@@ -61,7 +61,8 @@ def tasks_of(job: str, expected: int) -> list:
     while len(tasks) < expected and time.monotonic() < deadline:
         time.sleep(0.3)
         filters = [("job_id", "=", job), ("state", "=", "FINISHED")]
-        tasks = list_tasks(filters=filters, detail=True, limit=10_000)
+        where = SHARED.env()["RAY_ADDRESS"]
+        tasks = list_tasks(address=where, filters=filters, detail=True, limit=10_000)
     return tasks
 
 
