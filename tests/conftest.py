@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """With `make test N=2` tests run two at a time, but one that is marked `measures` has the machine to itself.
+    """Tests may run two at a time, but one that is marked `measures` has the machine to itself.
 
     Who waits for the whole machine holds the gate meanwhile, so that nobody else can go ahead.
     """
