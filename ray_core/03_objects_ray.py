@@ -65,7 +65,8 @@ def main(tasks: int = 16, megabytes: int = 100, seed: int = 42) -> dict:
     summed = ray.get(total.remote(add.remote(first, last)))  # NEW: references travel, not arrays
     took = time.perf_counter() - start
 
-    objects = list_objects(limit=10_000, raise_on_missing_output=False)  # NEW:
+    where = ray.get_runtime_context().gcs_address  # NEW: of this Ray, if there are several
+    objects = list_objects(where, limit=10_000, raise_on_missing_output=False)  # NEW:
     copies = {o.object_id: o.object_size for o in objects if o.object_size >= array.nbytes}  # NEW:
     print(f"object store: {len(copies)} copy of the array, {sum(copies.values()):,} bytes")  # NEW:
     answer = sum(results) + summed

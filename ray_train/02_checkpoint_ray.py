@@ -112,6 +112,7 @@ def main(
     config = dict(epochs=epochs, gpu=gpu, seed=seed)  # NEW:
     command = psutil.Process().create_time()
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # NEW: report() waits for it
+    os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"  # NEW: else what a worker prints comes twice
     ray.init()  # NEW:
     there = ray.cluster_resources()  # NEW:
     if workers > min(there["CPU"], there.get("GPU", 0) if gpu else workers):  # NEW:

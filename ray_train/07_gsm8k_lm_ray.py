@@ -10,6 +10,7 @@ Last line: 1248 problems in 7.45 s (167.4 problems/s), answer 98.577454
 (the answer is the loss on held-out problems: -log of the probability of the whole worked answer)
 """
 
+import os  # NEW:
 import time
 from collections.abc import Iterator
 from pathlib import Path  # NEW:
@@ -91,6 +92,7 @@ def main(steps: int = 40, workers: int = 2, gpu: bool = False, seed: int = 42) -
 
     config = dict(tokenizer=new_tokenizer(), steps=steps, workers=workers, gpu=gpu, seed=seed)
     command = psutil.Process().create_time()
+    os.environ["RAY_TRAIN_ENABLE_PRINT_PATCH"] = "0"  # NEW: else what a worker prints comes twice
     ray.init()  # NEW:
     DataContext.get_current().enable_progress_bars = False  # NEW:
     there = ray.cluster_resources()  # NEW:

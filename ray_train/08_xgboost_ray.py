@@ -9,7 +9,7 @@ Last line: 40 rounds in 8.33 s (4.8 rounds/s), answer 437
 
 import hashlib
 import os  # NEW:
-import shutil  # NEW:
+import shutil
 import time
 from pathlib import Path  # NEW:
 
@@ -35,7 +35,7 @@ def train(config: dict) -> dict:
     """One worker of the run: it has its share of the rows, and all build each tree together."""
     pixels, _, labels, _ = digits(config["seed"])
     rank, workers = ray.train.get_context().get_world_rank(), config["workers"]  # NEW:
-    params = TREES | dict(nthread=1)  # NEW:
+    params = TREES | dict(nthread=1, device="cuda" if config["gpu"] else "cpu")  # NEW:
     data = xgboost.DMatrix(pixels[rank::workers], labels[rank::workers])  # NEW:
     reporting = [RayTrainReportCallback()]  # NEW: metrics every round, the model at the end
     first_round, start = time.time(), time.perf_counter()
@@ -43,20 +43,23 @@ def train(config: dict) -> dict:
     return dict(seconds=time.perf_counter() - start, first_round=first_round)  # NEW:
 
 
-def main(rounds: int = 40, workers: int = 2, seed: int = 42) -> dict:
+def main(rounds: int = 40, workers: int = 2, gpu: bool = False, seed: int = 42) -> dict:
     """ROUNDS of ten trees, one for each digit, on WORKERS cores (a thread or a process each)."""
     if rounds < 1 or not 1 <= workers <= 64:
         raise typer.BadParameter("--rounds starts at 1, --workers at 1 and ends at 64")
+    if gpu and not shutil.which("nvidia-smi"):
+        raise typer.BadParameter("--gpu: there is no GPU here")
 
-    config = dict(rounds=rounds, workers=workers, seed=seed)
+    config = dict(rounds=rounds, workers=workers, gpu=gpu, seed=seed)
     command = psutil.Process().create_time()
     folder = Path("out/ray_train/08_xgboost").absolute()  # NEW:
     shutil.rmtree(folder, ignore_errors=True)  # NEW: else Ray resumes that run
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")  # NEW: a report waits for it
     ray.init()  # NEW:
-    if workers > ray.cluster_resources()["CPU"]:  # NEW:
-        raise typer.BadParameter(f"{workers} workers want more CPUs than Ray has")  # NEW:
-    scaling = ScalingConfig(num_workers=workers)  # NEW:
+    there = ray.cluster_resources()  # NEW:
+    if workers > min(there["CPU"], there.get("GPU", 0) if gpu else workers):  # NEW:
+        raise typer.BadParameter(f"{workers} workers want more CPUs or GPUs than Ray has")  # NEW:
+    scaling = ScalingConfig(num_workers=workers, use_gpu=gpu)  # NEW:
     kept = RunConfig(storage_path=str(folder.parent), name=folder.name)  # NEW:
     given = dict(train_loop_config=config, scaling_config=scaling, run_config=kept)  # NEW:
     result = XGBoostTrainer(train, **given).fit()  # NEW:

@@ -18,7 +18,7 @@ from workshop.runner import own_lines
 
 PAIRS = all_pairs()
 SCRIPTS = sorted(path for stage in STAGES for path in (ROOT / stage).glob("[0-9]*.py"))
-LIMITS = {"ray_train": 160, "ray_serve": 160, "vllm_examples": 160}
+LIMITS = {"ray_train": 160, "ray_tune": 160, "ray_serve": 160, "vllm_examples": 160}
 SECONDS = 60  # DESIGN: a script runs in under 60 s on two cores
 NO_IMPORTS_OF_OURS = ("ray_core", "ray_data")
 DEPRECATED = re.compile(r"^.*\bRay\w*Deprecat\w*Warning\b.*$", re.MULTILINE)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from workshop import samples
+from workshop.samples.pictures import image
 
 BASELINE, RAY, PITFALL = (f"ray_data/04_dirty_{kind}.py" for kind in ("baseline", "ray", "pitfall"))
 DIRTY = samples.FOLDER / "dirty"
@@ -65,7 +66,7 @@ def test_unusual_files_keep_their_colours(call, tmp_path) -> None:
         kind = catalogue()[row["file"]]
         if kind in samples.ODD and kind not in seen:
             number = int(Path(row["file"]).stem) + (kind == "same name")
-            plain = samples.image(tmp_path, samples.SMALL, 42, number)["file"]
+            plain = image(tmp_path, samples.SMALL, 42, number)["file"]
             with Image.open(tmp_path / plain) as picture:
                 grey = picture.convert("L") if kind == "16 bits" else picture
                 right = np.asarray(grey.convert("RGB").resize((64, 64)), int)
