@@ -66,7 +66,7 @@ scripts = pytest.mark.parametrize("path", SCRIPTS, ids=relative)
 timed = pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, marks=pytest.mark.measures if path.parent.name in LIMITS else ())
+        pytest.param(path, marks=() if path.parent.name == "ray_core" else pytest.mark.measures)
         for path in SCRIPTS
     ],
     ids=relative,

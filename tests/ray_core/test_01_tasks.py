@@ -7,6 +7,7 @@ from workshop.lessons import all_pairs, changed_lines, select
 BASELINE, RAY = "ray_core/01_tasks_baseline.py", "ray_core/01_tasks_ray.py"
 
 
+@pytest.mark.measures
 @pytest.mark.parametrize("method", ["threads", "processes", "asyncio"])
 def test_the_old_fashioned_ways_agree_and_overlap(run, method) -> None:
     flags = ("--images", "4", "--seconds", "1", "--size", "64")
@@ -28,6 +29,7 @@ def fastest(runs, wanted: float):
     return best
 
 
+@pytest.mark.measures
 def test_eight_at_once_on_eight_logical_cpus(run_alone) -> None:
     """Eight filters of 1 s overlap wholly, which only eight processes of their own can do."""
     best = fastest(lambda: run_alone(RAY, "--images", "8", "--cpus", "8"), 1.10)
@@ -35,6 +37,7 @@ def test_eight_at_once_on_eight_logical_cpus(run_alone) -> None:
     assert best.ready_seconds > best.seconds, "worker start belongs to getting ready"
 
 
+@pytest.mark.measures
 def test_two_at_a_time_on_two(run_alone) -> None:
     best = fastest(lambda: run_alone(RAY, "--images", "8", "--cpus", "2"), 4.30)
     assert 3.9 <= best.seconds <= 4.30

@@ -12,6 +12,7 @@ def test_the_object_is_stored_once(call, tasks) -> None:
     assert 20_000_000 <= figures["stored_bytes"] < 20_100_000
 
 
+@pytest.mark.measures
 def test_three_times_faster_than_pickling(run) -> None:
     """The best of three tries: other programs on the machine disturb both twins."""
     ratios = []
@@ -22,6 +23,7 @@ def test_three_times_faster_than_pickling(run) -> None:
     assert max(ratios) >= 3
 
 
+@pytest.mark.measures
 def test_the_pitfall_is_right_but_slower(run) -> None:
     pitfall, on_ray = run(PITFALL), run(RAY)
     assert pitfall.answer == on_ray.answer

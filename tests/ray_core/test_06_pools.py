@@ -59,6 +59,7 @@ def test_a_pool_without_a_number_has_every_cpu_of_the_cluster(shared_ray) -> Non
     assert len(pids) == LOGICAL_CPUS
 
 
+@pytest.mark.measures
 def test_the_pool_keeps_a_good_part_of_the_stock_speed(twins) -> None:
     stock, ray = twins
     for _ in range(2):
