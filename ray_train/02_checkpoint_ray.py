@@ -5,7 +5,7 @@ that was stopped goes on under the same name and ends with the loss of one that 
     python ray_train/02_checkpoint_ray.py --resume
 
 `ready` is from the command to the first step; the last line counts saving as well.
-Last line: 14376 samples in 6.38 s (2255.0 samples/s), answer 0.084941
+Last line: 14376 samples in 4.14 s (3473.0 samples/s), answer 0.084941
 """
 
 import os

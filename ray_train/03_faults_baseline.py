@@ -3,7 +3,7 @@
     python ray_train/03_faults_baseline.py
 
 A thread here reads a worker's process id from a file and kills it; `ready`: to the first step.
-Last line: 14376 samples in 22.06 s (651.7 samples/s), answer 0.084941
+Last line: 14376 samples in 12.37 s (1162.4 samples/s), answer 0.084941
 """
 
 import json

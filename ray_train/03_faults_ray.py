@@ -4,7 +4,7 @@ itself and started again with the same flags, this script goes on as well.
     python ray_train/03_faults_ray.py
 
 A thread here reads a worker's process id from a file and kills it; `ready`: to the first step.
-Last line: 14376 samples in 20.24 s (710.3 samples/s), answer 0.084941
+Last line: 14376 samples in 13.60 s (1057.3 samples/s), answer 0.084941
 """
 
 import json

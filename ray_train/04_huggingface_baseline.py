@@ -5,7 +5,7 @@ in two processes, on rows that every process has read and tokenised before the f
 
 The script starts the processes itself, as torchrun would. `ready` is from the command to the first
 step; the last line leaves out the first step, in which memory and kernels warm up.
-Last line: 3776 samples in 3.42 s (1104.4 samples/s), answer 0.145578
+Last line: 3776 samples in 1.90 s (1987.9 samples/s), answer 0.145578
 """
 
 import os

@@ -5,7 +5,7 @@ in two Ray Train workers, on rows that Ray Data reads and tokenises while they t
 
 Same rows, same order, same loss to the last bit. `ready` is from the command to the first
 step; the last line leaves out the first step, in which memory and kernels warm up.
-Last line: 3776 samples in 5.17 s (729.8 samples/s), answer 0.145578
+Last line: 3776 samples in 3.96 s (953.5 samples/s), answer 0.145578
 """
 
 import os

@@ -5,7 +5,7 @@
 
 The strategies train the same transformer on the same batches; the table says what a worker holds.
 The answer is the mean of their last losses; the last line leaves out each one's first step.
-Last line: 2432 samples in 18.68 s (130.2 samples/s), answer 0.426375
+Last line: 2432 samples in 5.13 s (474.4 samples/s), answer 0.426375
 """
 
 import hashlib

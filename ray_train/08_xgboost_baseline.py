@@ -4,7 +4,7 @@
 
 `ready` is from the command to the first round. The answer counts the held-out digits that are
 recognised, and `trees` is a digest of every split and leaf.
-Last line: 40 rounds in 2.29 s (17.4 rounds/s), answer 437
+Last line: 40 rounds in 0.10 s (401.3 rounds/s), answer 437
 """
 
 import hashlib
