@@ -2,7 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-all samples core data train test model check diff bench lint doctor clean lab
+.PHONY: help setup run run-all samples core data train tune test model check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
@@ -39,8 +39,11 @@ data: samples ## every pair of ray_data
 train: samples ## every pair of ray_train
 	@$(PY) -m workshop scoreboard ray_train
 
-test: samples ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
-	@$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")
+tune: setup ## every pair of ray_tune
+	@$(PY) -m workshop scoreboard ray_tune
+
+test: samples ## all tests, or those of one stage: make test STAGE=ray_core (two at a time; N=0: one)
+	@$(PY) -m pytest -n $(or $(N),2) $(if $(STAGE),-k "$(STAGE)")
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model

@@ -111,6 +111,7 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     folder, progress = Path("out/ray_tune/01_asha").absolute(), Progress()  # NEW:
     shutil.rmtree(folder / "sweep", ignore_errors=True)  # NEW:
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # NEW: Ctrl-C ends it, without half a result
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"  # NEW: no tables, only our lines
     ray.init()  # NEW:
     space = dict(choice=tune.grid_search(tried), epochs=epochs, seed=seed)  # NEW:
     asha = ASHAScheduler(max_t=epochs, grace_period=1, reduction_factor=3)  # NEW:
