@@ -107,7 +107,7 @@ def main(
         try:
             done = len(torch.load(folder / "state.pt", weights_only=True)["losses"])
         except (OSError, UnpicklingError) as error:
-            raise typer.BadParameter(f"no checkpoint to resume: {error}") from None
+            raise typer.BadParameter(f"nothing to resume, run it without first: {error}") from None
     if done >= epochs:
         raise typer.BadParameter(f"{done} epochs are done: --resume wants more --epochs")
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def main(
     command = psutil.Process().create_time()
     os.environ["OMP_NUM_THREADS"] = "1"  # as torchrun sets it
     launch = LaunchConfig(1, 1, workers, rdzv_backend="c10d", rdzv_endpoint="localhost:0")
-    launch.max_restarts = 0
+    launch.run_id, launch.max_restarts = "02_checkpoint", 0
     found = elastic_launch(launch, train)(config)[0]
     size = (folder / "state.pt").stat().st_size / 1e6
 

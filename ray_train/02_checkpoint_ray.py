@@ -103,7 +103,7 @@ def main(
         try:
             done = Result.from_path(folder).metrics["epochs"]  # NEW:
         except RuntimeError as error:  # NEW:
-            raise typer.BadParameter(f"no checkpoint to resume: {error}") from None
+            raise typer.BadParameter(f"nothing to resume, run it without first: {error}") from None
     if done >= epochs:
         raise typer.BadParameter(f"{done} epochs are done: --resume wants more --epochs")
     if not resume:  # NEW:

@@ -117,7 +117,7 @@ def main(
     os.environ["OMP_NUM_THREADS"] = "1"  # as torchrun sets it
     os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # else a restart hangs, torch 2.15
     launch = LaunchConfig(1, 1, workers, rdzv_backend="c10d", rdzv_endpoint="localhost:0")
-    launch.max_restarts = kills
+    launch.run_id, launch.max_restarts = "03_faults", kills
     losses = elastic_launch(launch, train)(config)[0]
 
     made, recoveries = steps(log), []

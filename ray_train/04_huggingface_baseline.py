@@ -112,7 +112,7 @@ def main(steps: int = 60, workers: int = 2, gpu: bool = False, seed: int = 42) -
     command = psutil.Process().create_time()
     os.environ["OMP_NUM_THREADS"] = "1"  # as torchrun sets it
     launch = LaunchConfig(1, 1, workers, rdzv_backend="c10d", rdzv_endpoint="localhost:0")
-    launch.max_restarts = 0
+    launch.run_id, launch.max_restarts = "04_huggingface", 0
     done = elastic_launch(launch, train)(config)[0]
 
     ready, seconds, samples = done["first_step"] - command, done["seconds"], (steps - 1) * BATCH

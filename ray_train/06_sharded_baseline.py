@@ -126,7 +126,7 @@ def main(
     shutil.rmtree(FOLDER, ignore_errors=True)
     os.environ["OMP_NUM_THREADS"] = "1"  # as torchrun sets it
     launch = LaunchConfig(1, 1, workers, rdzv_backend="c10d", rdzv_endpoint="localhost:0")
-    launch.max_restarts = 0
+    launch.run_id, launch.max_restarts = "06_sharded", 0
     done = elastic_launch(launch, train)(config)[0]
 
     found, ready = done["strategies"], done["first_step"] - command

@@ -37,7 +37,7 @@ def train(config: dict) -> dict:
     rank, workers = ray.train.get_context().get_world_rank(), config["workers"]  # NEW:
     params = TREES | dict(nthread=1, device="cuda" if config["gpu"] else "cpu")  # NEW:
     data = xgboost.DMatrix(pixels[rank::workers], labels[rank::workers])  # NEW:
-    reporting = [RayTrainReportCallback()]  # NEW: metrics every round, the model at the end
+    reporting = [RayTrainReportCallback()]  # NEW: a report every round, the model at the end
     first_round, start = time.time(), time.perf_counter()
     xgboost.train(params, data, config["rounds"], callbacks=reporting)  # NEW:
     return dict(seconds=time.perf_counter() - start, first_round=first_round)  # NEW:

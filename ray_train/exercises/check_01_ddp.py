@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import ray
 from ray.train import RunConfig, ScalingConfig
@@ -19,6 +19,9 @@ def train(config: dict) -> dict:
     given = attempt.prepared(torch.nn.Linear(1, 1), loader)
     assert isinstance(given, tuple) and len(given) == 2, "prepared() returns the model and a loader"
     model, loader = given
+    assert isinstance(loader.sampler, DistributedSampler), (
+        "every worker would see all samples: prepare_data_loader deals them out"
+    )
     orders = []
     for epoch in range(EPOCHS):
         attempt.start_epoch(loader, epoch)
