@@ -42,8 +42,8 @@ train: samples ## every pair of ray_train
 tune: setup ## every pair of ray_tune
 	@$(PY) -m workshop scoreboard ray_tune
 
-test: samples ## all tests, or those of one stage: make test STAGE=ray_core (two at a time; N=0: one)
-	@$(PY) -m pytest -n $(or $(N),2) $(if $(STAGE),-k "$(STAGE)")
+test: samples ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
+	@$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model

@@ -41,15 +41,14 @@ def soften(name: str, crop: bytes, rounds: int) -> int:
     return int(photo.reshape(side, side, 3).sum())
 
 
-def reports(job: str, where: str, names) -> tuple[list, float]:  # NEW:
+def reports(job: str, names) -> tuple[list, float]:  # NEW:
     """The ended tasks of these names and the counter, as soon as Ray has heard of all of them."""
     line = re.compile(rf'^ray_photographs_total.*"{job}",kind="[tf].* (\S+)$', re.MULTILINE)  # NEW:
     nodes = [n for n in ray.nodes() if n["Alive"]]  # NEW:
     urls = [f"{n['NodeManagerAddress']}:{n['MetricsExportPort']}" for n in nodes]  # NEW:
     tasks, count, deadline = [], 0, time.monotonic() + 60  # NEW:
     while min(len(tasks), count) < len(names) and time.monotonic() < deadline:  # NEW:
-        of_job = dict(filters=[("job_id", "=", job)], address=where)  # NEW:
-        found = list_tasks(**of_job, detail=True, limit=10_000)  # NEW:
+        found = list_tasks(filters=[("job_id", "=", job)], detail=True, limit=10_000)  # NEW:
         ended = [t for t in found if t.start_time_ms and t.end_time_ms and t.task_log_info]  # NEW:
         tasks = [t for t in ended if t.name in names and t.task_log_info.get("stderr_end")]  # NEW:
         pages = [requests.get(f"http://{url}/metrics", timeout=10).text for url in urls]  # NEW:
@@ -65,8 +64,7 @@ def main(images: int = 24, rounds: int = 500, seed: int = 42) -> dict:
     crops = photographs(images, seed)
     start = time.perf_counter()
     url = f"http://{ray.init().dashboard_url}"  # NEW:
-    context, cpus = ray.get_runtime_context(), int(ray.cluster_resources()["CPU"])  # NEW:
-    job, where = context.get_job_id(), context.gcs_address  # NEW:
+    job, cpus = ray.get_runtime_context().get_job_id(), int(ray.cluster_resources()["CPU"])  # NEW:
     for _ in range(2):  # NEW: warm up: two rounds of tasks start all worker processes
         ray.get([soften.remote("warm-up", bytes(27_648), rounds) for _ in range(cpus)])  # NEW:
     ready = time.perf_counter() - start
@@ -82,12 +80,11 @@ def main(images: int = 24, rounds: int = 500, seed: int = 42) -> dict:
             failed[name] = str(error)  # NEW:
     took = time.perf_counter() - start
 
-    tasks, count = reports(job, where, crops)  # NEW:
+    tasks, count = reports(job, crops)  # NEW:
     seconds = {t.name: (t.end_time_ms - t.start_time_ms) / 1000 for t in tasks}  # NEW:
     slowest = max(seconds, key=seconds.get)
     broken = [t.task_id for t in tasks if t.state == "FAILED"]  # NEW:
-    logs = [get_log(where, task_id=one, suffix="err") for one in broken]  # NEW:
-    log = "".join(part for lines in logs for part in lines).strip()  # NEW:
+    log = "".join(x for one in broken for x in get_log(task_id=one, suffix="err")).strip()  # NEW:
     codes = [requests.get(url + at, timeout=9).status_code for at in ("/", "/api/jobs/")]  # NEW:
     print(*failed.values(), sep="\n", file=sys.stderr)
     print(f"failed: {', '.join(failed)}; slowest: {slowest}, {seconds[slowest]:.2f} s")

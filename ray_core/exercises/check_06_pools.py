@@ -9,7 +9,7 @@ from ray.util.state import list_actors
 
 def check(attempt) -> str:
     batches = [[np.full((8, 8), 4 * i + j, np.uint8) for j in range(4)] for i in range(3)]
-    address = ray.init(num_cpus=2, log_to_driver=False)["address"]
+    ray.init(num_cpus=2, log_to_driver=False)
 
     try:
         results = attempt.measure_all(batches)
@@ -29,8 +29,7 @@ def check(attempt) -> str:
     assert pids != {os.getpid()}, (
         "right, but everything ran in this process: Parallel wants n_jobs=2 and the backend ray"
     )
-    actors = list_actors(address=address, limit=1000)
-    workers = {actor.pid for actor in actors if actor.class_name == "PoolActor"}
+    workers = {actor.pid for actor in list_actors(limit=1000) if actor.class_name == "PoolActor"}
     assert pids <= workers, (
         "right, but it ran in joblib's own processes: parallel_backend takes the name ray"
     )

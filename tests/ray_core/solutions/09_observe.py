@@ -5,10 +5,9 @@ from ray.util.state import list_tasks
 
 
 def ended(number: int) -> list:
-    context, tasks, deadline = ray.get_runtime_context(), [], time.monotonic() + 20
-    mine = dict(filters=[("job_id", "=", context.get_job_id())], address=context.gcs_address)
+    mine, tasks, deadline = ray.get_runtime_context().get_job_id(), [], time.monotonic() + 20
     while len(tasks) < number and time.monotonic() < deadline:
-        found = list_tasks(**mine, detail=True, limit=10_000)
+        found = list_tasks(filters=[("job_id", "=", mine)], detail=True, limit=10_000)
         tasks = [task for task in found if task.start_time_ms and task.end_time_ms]
     return tasks
 
