@@ -21,7 +21,7 @@ from PIL import Image, ImageEnhance
 from torch.nn.functional import cross_entropy
 
 import ray  # NEW:
-from ray.train import RunConfig, ScalingConfig  # NEW:
+from ray.train import DataConfig, RunConfig, ScalingConfig  # NEW:
 from ray.train.torch import TorchTrainer, prepare_model  # NEW:
 
 BATCH, SIZE = 16, 64  # photographs in a step, of all workers; pixels that are learned from
@@ -106,15 +106,16 @@ def main(steps: int = 16, workers: int = 1, gpu: bool = False, seed: int = 42) -
     there = ray.cluster_resources()  # NEW:
     if there["CPU"] < workers + 1 or (gpu and there.get("GPU", 0) < workers):  # NEW:
         raise typer.BadParameter("Ray has too few CPUs (one for data) or GPUs: --workers")  # NEW:
-    context = ray.data.DataContext.get_current()  # NEW:
-    context.enable_progress_bars = sys.stdout.isatty()  # NEW:
-    context.execution_options.preserve_order = True  # NEW: else first decoded, first learned from
+    ray.data.DataContext.get_current().enable_progress_bars = sys.stdout.isatty()  # NEW:
+    in_turn = ray.data.ExecutionOptions(preserve_order=True)  # NEW: not first decoded, first served
     data = ray.data.from_items(rows, override_num_blocks=steps * workers)  # NEW:
     data = data.map_batches(preprocess, batch_size=BATCH // workers, num_cpus=0.5)  # NEW:
     scaling = ScalingConfig(num_workers=workers, use_gpu=gpu)  # NEW:
     kept = RunConfig(storage_path=Path(FOLDER).absolute(), name="run")  # NEW:
     given = dict(train_loop_config=config, scaling_config=scaling, run_config=kept)  # NEW:
-    done = TorchTrainer(train, datasets={"train": data}, **given).fit().return_value  # NEW:
+    in_turn = DataConfig(execution_options=in_turn)  # NEW:
+    given |= dict(datasets={"train": data}, dataset_config=in_turn)  # NEW:
+    done = TorchTrainer(train, **given).fit().return_value  # NEW:
 
     spans, items = done["spans"], steps - 1
     draw(spans, "Ray Data")
