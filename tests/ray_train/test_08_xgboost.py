@@ -32,7 +32,7 @@ def test_the_trees_of_one_thread_to_the_last_bit(by_ray, call) -> None:
 
 def test_two_threads_differ_in_the_last_bits_only() -> None:
     train = runpy.run_path(str(ROOT / BASELINE))["train"]
-    one, two = (train(dict(rounds=ROUNDS, workers=n, seed=42))["model"] for n in (1, 2))
+    one, two = (train(dict(rounds=ROUNDS, workers=n, gpu=False, seed=42))["model"] for n in (1, 2))
     pixels = xgboost.DMatrix(load_digits().data)
     margins = [model.predict(pixels, output_margin=True) for model in (one, two)]
     np.testing.assert_allclose(*margins, atol=1e-5)
@@ -50,7 +50,7 @@ def test_every_row_is_with_one_worker(monkeypatch) -> None:
     for rank in range(2):
         context = SimpleNamespace(get_world_rank=lambda rank=rank: rank)
         monkeypatch.setattr(ray.train, "get_context", lambda context=context: context)
-        script["train"](dict(rounds=1, workers=2, seed=42))
+        script["train"](dict(rounds=1, workers=2, gpu=False, seed=42))
     labels = np.concatenate([data.get_label() for data in given])
     _, _, expected, _ = script["digits"](42)
     assert abs(given[0].num_row() - given[1].num_row()) <= 1
