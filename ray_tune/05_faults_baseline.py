@@ -32,20 +32,12 @@ def sweep(trials: int, epochs: int, seed: int) -> list[dict]:
     """A configuration a trial: 16 channels do not go into 3 groups, and one process is killed."""
     chance = Random(seed)
     bad, struck = chance.sample(range(trials), 2)
-    return [
-        dict(
-            trial=trial,
-            rate=10 ** chance.uniform(-3, -1),
-            groups=3 if trial == bad else chance.choice([1, 2, 4]),
-            killed_in=epochs // 2 if trial == struck else None,
-        )
-        for trial in range(trials)
-    ]
-
-
-def network(groups: int) -> nn.Module:
-    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 64, 3, groups=groups), nn.ReLU()
-    return nn.Sequential(*layers, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(256, 10))
+    found = []
+    for trial in range(trials):
+        rate, groups = 10 ** chance.uniform(-3, -1), 3 if trial == bad else chance.choice([1, 2, 4])
+        killed_in = epochs // 2 if trial == struck else None
+        found.append(dict(trial=trial, rate=rate, groups=groups, killed_in=killed_in))
+    return found
 
 
 def train(config: dict) -> float:
@@ -56,7 +48,9 @@ def train(config: dict) -> float:
     labels = torch.tensor(digits.target)
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
-    model = network(chosen["groups"])
+    second = nn.Conv2d(16, 64, 3, groups=chosen["groups"])
+    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2)
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 10))
     optimizer = torch.optim.SGD(model.parameters(), chosen["rate"], momentum=0.9)
     for epoch in range(config["epochs"]):
         with log.open("a") as lines:
@@ -95,19 +89,21 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
                 print(f"trial {chosen['trial']}: loss {work.result():.4f}", flush=True)
                 break
             except Exception as error:  # it crashed, or its process died
-                failures.setdefault(chosen["trial"], []).append(format_exception_only(error)[-1])
+                failures.setdefault(chosen["trial"], []).append(
+                    format_exception_only(error)[-1].strip()
+                )
     end = time.time()
 
     made = [json.loads(line) for line in log.read_text().splitlines()]
     first = made[0][0]
     for trial, texts in sorted(failures.items()):
-        fate = "then done" if trial in losses else "given up"
-        print(f"trial {trial} failed {len(texts)} of {1 + RETRIES} times, {fate}:")
-        print(shorten(f"- {texts[-1].strip().splitlines()[-1]}", 98))
+        fate, why = "then done" if trial in losses else "given up", texts[-1].splitlines()[-1]
+        said = f"trial {trial} failed {len(texts)} of {1 + RETRIES} times, {fate}: {why}"
+        print(shorten(said, 98))
     repeated = len(made) - len({(trial, epoch) for *_, trial, epoch in made})
     print(f"{len(losses)} trials done in {len(made)} epochs, of which {repeated} were made again")
-    ready, seconds = first - psutil.Process().create_time(), end - first
     items, answer = trials, f"{min(losses.values()):.6f}"
+    ready, seconds = first - psutil.Process().create_time(), end - first
     print(f"ready in {ready:.1f} s")
     print(f"{items} trials in {seconds:.2f} s ({items / seconds:.1f} trials/s), answer {answer}")
     figures = dict(items=items, unit="trials", seconds=seconds, ready_seconds=ready)

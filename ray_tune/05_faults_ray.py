@@ -34,20 +34,12 @@ def sweep(trials: int, epochs: int, seed: int) -> list[dict]:
     """A configuration a trial: 16 channels do not go into 3 groups, and one process is killed."""
     chance = Random(seed)
     bad, struck = chance.sample(range(trials), 2)
-    return [
-        dict(
-            trial=trial,
-            rate=10 ** chance.uniform(-3, -1),
-            groups=3 if trial == bad else chance.choice([1, 2, 4]),
-            killed_in=epochs // 2 if trial == struck else None,
-        )
-        for trial in range(trials)
-    ]
-
-
-def network(groups: int) -> nn.Module:
-    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 64, 3, groups=groups), nn.ReLU()
-    return nn.Sequential(*layers, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(256, 10))
+    found = []
+    for trial in range(trials):
+        rate, groups = 10 ** chance.uniform(-3, -1), 3 if trial == bad else chance.choice([1, 2, 4])
+        killed_in = epochs // 2 if trial == struck else None
+        found.append(dict(trial=trial, rate=rate, groups=groups, killed_in=killed_in))
+    return found
 
 
 def train(config: dict) -> None:  # NEW:
@@ -58,7 +50,9 @@ def train(config: dict) -> None:  # NEW:
     labels = torch.tensor(digits.target)
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
-    model = network(chosen["groups"])
+    second = nn.Conv2d(16, 64, 3, groups=chosen["groups"])
+    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2)
+    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 10))
     optimizer = torch.optim.SGD(model.parameters(), chosen["rate"], momentum=0.9)
     first = 0  # NEW:
     if found := tune.get_checkpoint():  # NEW:
@@ -98,8 +92,7 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
     if trials < 3 or epochs < 2:
         raise typer.BadParameter("--trials starts at 3, --epochs at 2")
     folder = Path("out/ray_tune/05_faults").absolute() / f"{trials}-{epochs}-{seed}"  # NEW:
-    over = folder / "over"  # NEW:
-    begun = any(folder.glob("experiment_state-*.json")) and not over.exists()  # NEW:
+    begun = tune.Tuner.can_restore(folder) and not (folder / "over").exists()  # NEW:
     if not begun:  # NEW: else a sweep with these flags goes on
         rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)  # NEW:
@@ -107,8 +100,7 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
 
     config = dict(epochs=epochs, seed=seed, log=str(log))
     os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
-    os.environ["TUNE_PRINT_ALL_TRIAL_ERRORS"] = "0"  # NEW: they are told below
-    os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "0"  # NEW: writes its state down after each event
+    os.environ |= dict(TUNE_GLOBAL_CHECKPOINT_S="0", TUNE_PRINT_ALL_TRIAL_ERRORS="0")  # NEW:
     ray.init(log_to_driver=False)  # NEW:
     start, before = time.time(), []  # NEW:
     if begun:  # NEW:
@@ -124,10 +116,11 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
         run = tune.RunConfig(verbose=0, **kept, **retry)  # NEW:
         tuner = tune.Tuner(train, param_space=space, tune_config=search, run_config=run)  # NEW:
     results = tuner.fit()  # NEW:
-    done = [one.metrics for one in results if not one.error]  # NEW:
-    losses = {metrics["trial"]: metrics["loss"] for metrics in done}  # NEW:
-    told = {int(file.parent.name): file.read_text() for file in folder.glob("*/error.txt")}  # NEW:
-    failures = {trial: text.split("Failure # ")[1:] for trial, text in told.items()}  # NEW:
+    losses = {one.metrics["trial"]: one.metrics["loss"] for one in results if not one.error}  # NEW:
+    failures = {}  # NEW:
+    for file in folder.glob("*/error.txt"):  # NEW:
+        told = file.read_text().strip()  # NEW: nothing, if the sweep was killed while it wrote it
+        failures[int(file.parent.name)] = told.split("Failure # ")[1:] or ["?"]  # NEW:
     end = time.time()
 
     made = [json.loads(line) for line in log.read_text().splitlines()]
@@ -136,16 +129,16 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
     if begun:  # NEW:
         print(f"{len(before)} trials were done before: {again} epochs of theirs made again")  # NEW:
     for trial, texts in sorted(failures.items()):
-        fate = "then done" if trial in losses else "given up"
-        print(f"trial {trial} failed {len(texts)} of {1 + RETRIES} times, {fate}:")
-        print(shorten(f"- {texts[-1].strip().splitlines()[-1]}", 98))
+        fate, why = "then done" if trial in losses else "given up", texts[-1].splitlines()[-1]
+        said = f"trial {trial} failed {len(texts)} of {1 + RETRIES} times, {fate}: {why}"
+        print(shorten(said, 98))
     repeated = len(made) - len({(trial, epoch) for *_, trial, epoch in made})
     print(f"{len(losses)} trials done in {len(made)} epochs, of which {repeated} were made again")
-    ready, seconds = first - psutil.Process().create_time(), end - first
     items, answer = trials - len(before), f"{min(losses.values()):.6f}"  # NEW:
+    ready, seconds = first - psutil.Process().create_time(), end - first
     print(f"ready in {ready:.1f} s")
     print(f"{items} trials in {seconds:.2f} s ({items / seconds:.1f} trials/s), answer {answer}")
-    over.touch()  # NEW:
+    (folder / "over").touch()  # NEW:
     figures = dict(items=items, unit="trials", seconds=seconds, ready_seconds=ready)
     figures |= dict(answer=answer, losses=losses, failures=failures)
     figures |= dict(before=before, again=again)  # NEW:

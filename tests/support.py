@@ -1,10 +1,23 @@
-"""What the tests share: the local Ray that scripts join, and calls of a lesson's main()."""
+"""What the tests share: the local Ray that scripts join, and ways to run a lesson.
 
+A run of a lesson costs 5 to 50 seconds, so what can be learned from one run is not run twice:
+see as_attendee, halved and refusal.
+"""
+
+import ast
 import json
+import os
+import re
+import runpy
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
 
 import ray
 
@@ -61,3 +74,64 @@ def call_main(script: str | Path, arguments: dict, env: dict[str, str], **more) 
 
 
 SHARED = SharedRay()
+
+
+def main_of(script: str | Path) -> ast.FunctionDef:
+    tree = ast.parse((ROOT / script).read_text())
+    return next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main")
+
+
+def flags_of(script: str | Path) -> dict[str, str]:
+    """Name and default of every parameter of main, which are the script's flags."""
+    arguments = main_of(script).args
+    defaults = [ast.unparse(default) for default in arguments.defaults]
+    return dict(zip((a.arg for a in arguments.args), defaults, strict=True))
+
+
+def size_flag(script: str | Path) -> tuple[str, int]:
+    """The first parameter of main: how much work there is."""
+    name, default = next(iter(flags_of(script).items()))
+    return name, int(default)
+
+
+RUNS: dict[Path, Run] = {}
+HALVES: dict[Path, Call] = {}
+
+
+def as_attendee(script: str | Path) -> Run:
+    """The run without any flag, on the shared Ray; made once for all tests that read it."""
+    path = ROOT / script
+    RUNS[path] = RUNS.get(path) or run_script(path, env=SHARED.env(), timeout=150)
+    return RUNS[path]
+
+
+def halved(script: str | Path) -> Call:
+    """The call with about half the work and seed 7, on the shared Ray; made once, too."""
+    path, (name, default) = ROOT / script, size_flag(script)
+    arguments = {name: default // 2 + 1, "seed": 7}
+    HALVES[path] = HALVES.get(path) or call_main(path, arguments, SHARED.env())
+    return HALVES[path]
+
+
+def invoke(script: str | Path, *flags: str) -> tuple[int, str]:
+    """Exit code and output, in one line, of the script with flags that end it at once.
+
+    It runs in this process, which saves the seconds of its imports, and reaches no Ray.
+    """
+    app = typer.Typer(add_completion=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", os.environ | {"RAY_ADDRESS": "127.0.0.1:1"})
+        patch.setattr(sys, "argv", [str(script)])
+        patch.setattr(typer, "run", app.command())
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+        result = CliRunner().invoke(app, flags)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    return result.exit_code, re.sub(r"[\s│]+", " ", result.output)
+
+
+def refusal(script: str | Path, *flags: str) -> str:
+    """What the script says to flags that it refuses before anything starts."""
+    code, said = invoke(script, *flags)
+    assert code == 2, said
+    return said

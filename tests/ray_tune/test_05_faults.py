@@ -33,12 +33,14 @@ def steps(log: Path) -> list[list]:
 
 
 def kill(process: subprocess.Popen, folder: Path) -> None:
-    """kill -9 of the sweep once it has written down that one trial failed and two are done."""
-    deadline = time.monotonic() + 120
+    """kill -9 of the sweep once it has written down how one trial failed and that two are done."""
+    deadline, told = time.monotonic() + 120, folder / SWEEP / str(CRASHES) / "error.txt"
     while process.poll() is None and time.monotonic() < deadline:
         for state in (folder / SWEEP).glob("experiment_state-*.json"):
             text = state.read_text()
-            if text.count("TERMINATED") >= 2 and "ERROR" in text:
+            done = text.count("TERMINATED") >= 2 and "ERROR" in text
+            whole = told.exists() and told.read_text().count(REASON) == 2  # copied by a thread
+            if done and whole:
                 os.kill(process.pid, signal.SIGKILL)
         time.sleep(0.01)
 
