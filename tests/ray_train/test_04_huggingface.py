@@ -1,10 +1,12 @@
 """The Trainer learns from the stream what it would have learnt from the rows, in the same order."""
 
+import re
 import runpy
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 from transformers import (
     BertForSequenceClassification,
     Trainer,
@@ -14,7 +16,7 @@ from transformers import (
 
 import ray
 
-from support import SHARED, Call, call_main
+from support import as_attendee, halved
 from workshop.lessons import ROOT
 
 BASELINE, RAY = "ray_train/04_huggingface_baseline.py", "ray_train/04_huggingface_ray.py"
@@ -28,25 +30,27 @@ def lesson() -> dict:
     return runpy.run_path(str(ROOT / RAY))
 
 
-@pytest.fixture(scope="module")
-def on_ray() -> Call:
-    return call_main(RAY, {}, SHARED.env())
-
-
-def test_it_has_learnt_what_no_guess_gives(on_ray, lesson) -> None:
+@pytest.mark.measures  # as whoever makes the attendee's run
+def test_it_has_learnt_what_no_guess_gives(lesson) -> None:
+    run = as_attendee(RAY)
+    assert run.ok, run.error
+    right = re.search(r"^([\d.]+)% of 1000 held-out problems right$", run.stdout, re.MULTILINE)
     labels = [int(row["labels"]) for row in lesson["problems"](LAST, HELD_OUT)]
     guess = max(labels.count(label) for label in set(labels)) / HELD_OUT
-    assert guess < 0.6 and on_ray.figures["accuracy"] > 0.9
+    assert guess < 0.6 and float(right[1]) > 90
 
 
-def test_the_checkpoint_in_storage_is_the_trained_model(on_ray, lesson) -> None:
+def test_the_checkpoint_in_storage_is_the_trained_model(lesson) -> None:
+    figures = halved(RAY, anew=True).figures
     torch.set_num_threads(1)
-    model = BertForSequenceClassification.from_pretrained(on_ray.figures["checkpoint"]).eval()
+    model = BertForSequenceClassification.from_pretrained(figures["checkpoint"]).eval()
     rows = default_data_collator(lesson["problems"](LAST, HELD_OUT))
     with torch.no_grad():
         logits = model(rows["input_ids"], rows["attention_mask"]).logits
     right = (logits.argmax(1) == rows["labels"]).double().mean().item()
-    assert right == pytest.approx(on_ray.figures["accuracy"], abs=0.0015)
+    assert right == pytest.approx(figures["accuracy"], abs=0.0015)
+    loss = cross_entropy(logits, rows["labels"]).item()
+    assert loss == pytest.approx(float(figures["answer"]), abs=1e-4)
 
 
 def test_each_worker_streams_the_rows_that_the_trainer_gives_its_twin(shared_ray, lesson) -> None:

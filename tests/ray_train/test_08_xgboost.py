@@ -11,20 +11,20 @@ from sklearn.datasets import load_digits
 import ray.train
 from ray.train.xgboost import XGBoostTrainer
 
-from support import SHARED, Call, call_main
+from support import Call, halved, here
 from workshop.lessons import ROOT
 
 BASELINE, RAY = (f"ray_train/08_xgboost_{twin}.py" for twin in ("baseline", "ray"))
-ROUNDS = 12
+ROUNDS, SEED = 21, 7  # those of halved
 
 
 @pytest.fixture(scope="module")
 def by_ray() -> Call:
-    return call_main(RAY, {"rounds": ROUNDS, "seed": 3}, SHARED.env())
+    return halved(RAY)
 
 
-def test_the_trees_of_one_thread_to_the_last_bit(by_ray, call) -> None:
-    plain = call(BASELINE, rounds=ROUNDS, workers=1, seed=3).figures
+def test_the_trees_of_one_thread_to_the_last_bit(by_ray) -> None:
+    plain = here(BASELINE, rounds=ROUNDS, workers=1, seed=SEED)
     assert by_ray.figures["trees"] == plain["trees"]
     assert f"{10 * ROUNDS} trees {plain['trees']}" in by_ray.run.stdout
     assert plain["answer"] > 0.9 * plain["held_out"]
@@ -38,10 +38,9 @@ def test_two_threads_differ_in_the_last_bits_only() -> None:
     np.testing.assert_allclose(*margins, atol=1e-5)
 
 
-def test_a_digest_tells_trees_apart(by_ray, call) -> None:
-    assert (
-        call(BASELINE, rounds=ROUNDS, workers=1, seed=4).figures["trees"] != by_ray.figures["trees"]
-    )
+def test_a_digest_tells_trees_apart(by_ray) -> None:
+    other = here(BASELINE, rounds=ROUNDS, workers=1, seed=SEED + 1)
+    assert other["trees"] != by_ray.figures["trees"]
 
 
 def test_every_row_is_with_one_worker(monkeypatch) -> None:
