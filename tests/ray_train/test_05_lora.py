@@ -7,10 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from support import SHARED, call_main
+from support import halved
 
 BASELINE, RAY = "ray_train/05_lora_baseline.py", "ray_train/05_lora_ray.py"
-STEPS = 20
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +17,7 @@ def twins() -> list[tuple[dict, dict]]:
     """The figures and the adapter's weights of both; the second run clears the first one's."""
     found = []
     for script in (BASELINE, RAY):
-        figures = call_main(script, {"steps": STEPS}, SHARED.env()).figures
+        figures = halved(script, anew=True).figures
         found.append((figures, load_file(Path(figures["adapter"], "adapter_model.safetensors"))))
     return found
 
