@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support import refusal
+
 BASELINE, RAY = (f"ray_data/03_streaming_{kind}.py" for kind in ("baseline", "ray"))
 IMAGE_MB = 512 * 512 * 3 / 1e6
 FEW, MANY = 350, 700  # 275 MB and 550 MB: both are more than the store's 200 MB
@@ -58,8 +60,6 @@ def test_the_baselines_picture(run, output, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("script", [BASELINE, RAY])
-def test_no_data_is_one_sentence(script, run, tmp_path) -> None:
-    refused = run(script, "--input", str(tmp_path / "none"), env={"RAY_ADDRESS": "127.0.0.1:1"})
-    assert refused.exit_code == 2
-    assert "make samples" in " ".join(refused.stderr.replace("│", " ").split())
+def test_no_data_is_one_sentence(script, tmp_path) -> None:
+    assert "make samples" in refusal(script, "--input", str(tmp_path / "none"))
     assert not Path(tmp_path, "none").exists()

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from support import refusal
 from workshop import samples
 from workshop.samples.pictures import image
 
@@ -145,7 +146,5 @@ def test_the_pitfall_loses_good_files_silently(call) -> None:
 
 @pytest.mark.parametrize("flags", [["--input", "nowhere"], ["--images", "100000"]])
 @pytest.mark.parametrize("script", [BASELINE, RAY, PITFALL])
-def test_no_such_files_is_one_sentence(script, flags, run) -> None:
-    refused = run(script, *flags, env={"RAY_ADDRESS": "127.0.0.1:1"})
-    assert refused.exit_code == 2
-    assert "make samples" in " ".join(refused.stderr.replace("│", " ").split())
+def test_no_such_files_is_one_sentence(script, flags) -> None:
+    assert "make samples" in refusal(script, *flags)
