@@ -3,16 +3,24 @@
 import pytest
 
 from workshop.lessons import all_pairs, changed_lines, select
+from workshop.runner import Run, run_script
 
 BASELINE, RAY = "ray_core/01_tasks_baseline.py", "ray_core/01_tasks_ray.py"
 
 
+FOUR = ("--images", "4", "--seconds", "1", "--size", "64")
+
+
+@pytest.fixture(scope="module")
+def one_by_one() -> Run:
+    return run_script(BASELINE, *FOUR, timeout=150)
+
+
 @pytest.mark.measures
 @pytest.mark.parametrize("method", ["threads", "processes", "asyncio"])
-def test_the_old_fashioned_ways_agree_and_overlap(run, method) -> None:
-    flags = ("--images", "4", "--seconds", "1", "--size", "64")
-    one_by_one = run(BASELINE, *flags)
-    at_once = run(BASELINE, *flags, "--method", method, "--cpus", "4")
+def test_the_old_fashioned_ways_agree_and_overlap(one_by_one, method) -> None:
+    at_once = run_script(BASELINE, *FOUR, "--method", method, "--cpus", "4", timeout=150)
+    assert at_once.ok and one_by_one.ok, at_once.error + one_by_one.error
     assert at_once.answer == one_by_one.answer
     assert at_once.seconds < one_by_one.seconds - 1
 

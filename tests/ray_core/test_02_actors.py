@@ -2,14 +2,16 @@
 
 import re
 
+from support import as_attendee, here
+
 RAY, PITFALL = "ray_core/02_actors_ray.py", "ray_core/02_actors_pitfall.py"
 BASELINE = "ray_core/02_actors_baseline.py"
 
 
 def test_total_is_exact_under_200_tasks(call) -> None:
-    exact = call(BASELINE, images=200, seconds=0.0)
+    exact = here(BASELINE, images=200, seconds=0.0)
     counted = call(RAY, images=200, seconds=0.0)
-    assert counted.figures["answer"] == exact.figures["answer"] > 0
+    assert counted.figures["answer"] == exact["answer"] > 0
 
 
 def test_the_total_is_read_while_work_runs(call) -> None:
@@ -21,7 +23,7 @@ def test_the_total_is_read_while_work_runs(call) -> None:
     assert [int(pixels.replace(",", "")) for pixels in shown] == reads
 
 
-def test_the_pitfall_ends_at_zero_and_says_why(run) -> None:
-    result = run(PITFALL, "--images", "8", "--seconds", "0")
+def test_the_pitfall_ends_at_zero_and_says_why() -> None:
+    result = as_attendee(PITFALL)
     assert result.answer == "0"
     assert "each worker process counted in its own copy" in result.stdout

@@ -2,11 +2,11 @@
 
 import pytest
 
-from support import SHARED, call_main
+from support import halved
 from workshop.lessons import ROOT
 
 BASELINE, RAY = "ray_core/07_pipeline_baseline.py", "ray_core/07_pipeline_ray.py"
-SMALL = {"photos": 18, "latency": 0.3, "at_once": 3}
+PHOTOS, AT_ONCE, SEED = 25, 8, 7  # those of halved
 ASYNC = """
     async def fetch(self, url: str) -> bytes:
         async with aiohttp.request("GET", url) as response:  # NEW:
@@ -31,17 +31,17 @@ def in_flight(requests: list[list[float]]) -> int:
 
 @pytest.fixture(scope="module", params=[BASELINE, RAY])
 def figures(request) -> dict:
-    return call_main(request.param, SMALL, SHARED.env()).figures
+    return halved(request.param).figures
 
 
 def test_requests_overlap_and_the_bound_holds(figures) -> None:
-    assert len(figures["requests"]) == 18
-    assert 1 < in_flight(figures["requests"]) <= 3
+    assert len(figures["requests"]) == PHOTOS
+    assert 1 < in_flight(figures["requests"]) <= AT_ONCE
     assert figures["in_flight"] == in_flight(figures["requests"])
 
 
 def test_the_second_stage_works_while_the_first_still_fetches(figures) -> None:
-    """Six rounds of requests: something of an early one is filtered before the last one ends."""
+    """Four rounds of requests: something of an early one is filtered before the last one ends."""
     assert figures["early"] >= 1
 
 
@@ -57,9 +57,6 @@ def test_the_same_bound_for_threads(call, tmp_path) -> None:
     assert ASYNC in text
     threaded = tmp_path / "07_pipeline_threads.py"
     threaded.write_text(text.replace(ASYNC, THREADS))
-    threads, stock = (
-        call(str(threaded), **SMALL).figures,
-        call(BASELINE, **SMALL | {"latency": 0}).figures,
-    )
-    assert 1 < in_flight(threads["requests"]) <= 3
-    assert threads["answer"] == stock["answer"]
+    threads = call(str(threaded), photos=PHOTOS, seed=SEED).figures
+    assert 1 < in_flight(threads["requests"]) <= AT_ONCE
+    assert threads["answer"] == halved(BASELINE).figures["answer"]

@@ -3,10 +3,11 @@
 import re
 import runpy
 
+from support import halved
 from workshop.lessons import ROOT
 
 BASELINE, RAY = "ray_core/09_observe_baseline.py", "ray_core/09_observe_ray.py"
-IMAGES, SEED = 8, 42
+IMAGES, SEED = 13, 7  # those of halved
 
 
 def deliberate() -> tuple[str, str]:
@@ -22,9 +23,9 @@ def line_of(code: str) -> int:
     return next(i for i, line in enumerate(lines, start=1) if code in line)
 
 
-def test_the_failure_is_explained_and_the_slow_one_found(call) -> None:
+def test_the_failure_is_explained_and_the_slow_one_found() -> None:
     large, broken = deliberate()
-    ray = call(RAY, images=IMAGES, seed=SEED)
+    ray = halved(RAY)
     figures = ray.figures
     assert "; 1 task FAILED, its log: " in ray.run.stdout, "the state API shows more, or none"
     assert list(figures["failed"]) == [broken]
@@ -38,8 +39,8 @@ def test_the_failure_is_explained_and_the_slow_one_found(call) -> None:
     assert re.search(r"pid=\d+\)\S* .*bytes", ray.run.stderr), "no task's line reached the driver"
 
 
-def test_the_books_kept_by_hand_say_the_same(call) -> None:
+def test_the_books_kept_by_hand_say_the_same() -> None:
     large, broken = deliberate()
-    figures = call(BASELINE, images=IMAGES, seed=SEED).figures
+    figures = halved(BASELINE).figures
     assert (list(figures["failed"]), figures["slowest"]) == ([broken], large)
     assert figures["count"] == IMAGES

@@ -12,7 +12,7 @@ import pytest
 
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from support import call_main
+from support import Call, call_main
 from workshop.lessons import ROOT
 from workshop.processes import end_session
 from workshop.runner import SUMMARY
@@ -54,23 +54,26 @@ def three_nodes(ray_alone: dict[str, str]) -> Iterator[dict[str, str]]:
         process.communicate()
 
 
-def test_on_one_machine_all_images_are_counted_there(call) -> None:
-    for script in (BASELINE, RAY):
-        placed = call(script, **WORK).figures["placed"]
-        assert list(placed.values()) == [WORK["images"]]
+@pytest.fixture(scope="module")
+def by_hand() -> Call:
+    return call_main(BASELINE, WORK, {})
 
 
-def test_every_node_of_a_cluster_gets_work_and_the_answer_stays(three_nodes) -> None:
-    baseline = call_main(BASELINE, WORK, {})
+def test_on_one_machine_all_images_are_counted_there(by_hand, call) -> None:
+    for made in (by_hand, call(RAY, **WORK)):
+        assert list(made.figures["placed"].values()) == [WORK["images"]]
+
+
+def test_every_node_of_a_cluster_gets_work_and_the_answer_stays(by_hand, three_nodes) -> None:
     spread = call_main(RAY, WORK, three_nodes)
     placed = spread.figures["placed"]
     assert len(placed) == NODES and sum(placed.values()) == WORK["images"]
     for where, count in placed.items():
         assert f"{count:3d} images on {where}" in spread.run.stdout
-    assert spread.figures["answer"] == baseline.figures["answer"]
+    assert spread.figures["answer"] == by_hand.figures["answer"]
 
 
-def test_as_a_ray_job_without_an_edit(call, shared_ray, tmp_path) -> None:
+def test_as_a_ray_job_without_an_edit(by_hand, shared_ray, tmp_path) -> None:
     """Only the one file is shipped."""
     shutil.copy(ROOT / RAY, tmp_path)
     client = JobSubmissionClient(shared_ray["RAY_ADDRESS"])
@@ -83,4 +86,4 @@ def test_as_a_ray_job_without_an_edit(call, shared_ray, tmp_path) -> None:
         time.sleep(0.2)
     logs = client.get_job_logs(job)
     assert client.get_job_status(job) == JobStatus.SUCCEEDED, logs
-    assert SUMMARY.search(logs)["answer"] == call(BASELINE, **WORK).run.answer
+    assert SUMMARY.search(logs)["answer"] == by_hand.run.answer
