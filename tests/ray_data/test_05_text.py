@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
-from support import refusal
+from support import halved, refusal
 
 BASELINE, RAY = "ray_data/05_text_baseline.py", "ray_data/05_text_ray.py"
 PITFALL = "ray_data/05_text_pitfall.py"
+ROWS, SEED = 20_001, 7  # those of halved
 
 
 def test_a_task_for_every_block_and_one_without_the_repartition(call, tmp_path) -> None:
-    on_ray = call(RAY, rows=20_000, output=str(tmp_path)).figures
-    assert on_ray["tasks"] == 3, "20,000 rows in blocks of 8,000"
-    assert "MapBatches(tokenise): 3 tasks executed" in (tmp_path / "stats.txt").read_text()
-    pitfall = call(PITFALL, rows=20_000, output=str(tmp_path)).figures
+    on_ray = halved(RAY, anew=True).figures
+    told = Path("out/ray_data/05_text/stats.txt").read_text()
+    assert on_ray["tasks"] == 3, "20,001 rows in blocks of 8,000"
+    assert "MapBatches(tokenise): 3 tasks executed" in told
+    pitfall = call(PITFALL, rows=ROWS, seed=SEED, output=str(tmp_path)).figures
     assert pitfall["tasks"] == 1
-    assert pitfall["answer"] == on_ray["answer"] and pitfall["items"] == on_ray["items"] == 20_000
+    assert pitfall["answer"] == on_ray["answer"] and pitfall["items"] == on_ray["items"] == ROWS
 
 
 def test_training_starts_before_the_last_row_is_tokenised(call_alone) -> None:

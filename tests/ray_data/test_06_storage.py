@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from support import SHARED, refusal
+from support import SHARED, halved, here, refusal
 from workshop.lessons import ROOT
 from workshop.runner import run_script
 
@@ -107,14 +107,14 @@ def function(script: str, name: str) -> str:
     return next(ast.unparse(n) for n in tree.body if isinstance(n, nodes) and n.name == name)
 
 
-def test_same_answer_as_lesson_01_on_local_files(run) -> None:
-    local = run(LOCAL_BASELINE, "--images", "12", "--output", "out/tests/06_storage")
-    bucket = run(RAY, "--images", "12")
-    assert bucket.ok, bucket.error
+def test_same_answer_as_lesson_01_on_local_files() -> None:
+    loop, bucket = halved(BASELINE).run, halved(RAY, anew=True).run
+    local = here(LOCAL_BASELINE, images=bucket.items, seed=7, output="out/tests/06_storage")
+    answer = str(local["answer"])
     first, second = re.findall(r"from (\w+) to (\w+):\n.*, answer (\d+)$", bucket.stdout, re.M)
-    assert first == ("local", "local", local.answer)
-    assert second == ("s3", "s3", local.answer)
-    assert run(BASELINE, "--images", "12").answer == local.answer
+    assert first == ("local", "local", answer)
+    assert second == ("s3", "s3", answer)
+    assert loop.answer == answer
 
     logs = SHARED.folder.rglob("runtime_env_agent.log")
     assert any('"AWS_SECRET_ACCESS_KEY": "test"' in log.read_text() for log in logs), (
