@@ -55,16 +55,16 @@ def new_tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
-    """Four layers, 0.86 million parameters at random."""
+def new_model(tokenizer: PreTrainedTokenizerFast, seed: int, width: int = 128) -> Qwen2ForCausalLM:
+    """Four layers of WIDTH, a multiple of 64, at random; 128: 0.86 million parameters."""
     torch.manual_seed(seed)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=384,
+        hidden_size=width,
+        intermediate_size=3 * width,
         num_hidden_layers=4,
-        num_attention_heads=4,  # of 32 numbers each: the smallest that vLLM's kernels take
-        num_key_value_heads=2,
+        num_attention_heads=width // 32,  # 32 numbers each: the smallest that vLLM's kernels take
+        num_key_value_heads=width // 64,
         max_position_embeddings=512,
         tie_word_embeddings=True,
         bos_token_id=None,
@@ -97,16 +97,16 @@ def loss_of(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Ten
 class Optimizer:
     """Muon for the matrices of the layers, AdamW for embedding, norms and biases.
 
-    Both learning rates rise for the first 5% of STEPS and fall to 0 over the last 60%.
+    Both learning rates, times RATE, rise for the first 5% of STEPS and fall to 0 over the last 60%.
     """
 
-    def __init__(self, model: torch.nn.Module, steps: int) -> None:
+    def __init__(self, model: torch.nn.Module, steps: int, rate: float = 1.0) -> None:
         self.parameters, matrices, rest = list(model.parameters()), [], []
         for name, weights in model.named_parameters():
             (matrices if weights.ndim == 2 and "embed" not in name else rest).append(weights)
         self.optimizers = [
-            torch.optim.Muon(matrices, MUON_RATE, weight_decay=0.0),
-            torch.optim.AdamW(rest, ADAMW_RATE, betas=(0.9, 0.95), weight_decay=0.0),
+            torch.optim.Muon(matrices, rate * MUON_RATE, weight_decay=0.0),
+            torch.optim.AdamW(rest, rate * ADAMW_RATE, betas=(0.9, 0.95), weight_decay=0.0),
         ]
 
         def share(step: int) -> float:
