@@ -69,10 +69,9 @@ class Progress(tune.Callback):  # NEW:
         self.start = self.start or time.time()  # NEW:
 
     def on_trial_complete(self, trials, trial, **info) -> None:  # NEW:
-        loss, epochs = trial.last_result["loss"], trial.last_result["training_iteration"]  # NEW:
-        print(
-            f"trial {trials.index(trial)}: loss {loss:.4f} in {epochs} epochs", flush=True
-        )  # NEW:
+        last = trial.last_result  # NEW:
+        text = f"loss {last['loss']:.4f} in {last['training_iteration']} epochs"  # NEW:
+        print(f"trial {trials.index(trial)}: {text}", flush=True)  # NEW:
 
 
 def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:

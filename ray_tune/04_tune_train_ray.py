@@ -59,9 +59,7 @@ def train(config: dict) -> None:  # NEW:
 
 def run(config: dict) -> None:  # NEW:
     """One trial: a run of Ray Train, whose reports go on to Tune."""
-    os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = (
-        "0.2"  # NEW: each report waits for that, or 2 s
-    )
+    os.environ["RAY_TRAIN_HEALTH_CHECK_INTERVAL_S"] = "0.2"  # NEW: a report waits for it, or 2 s
     workers = dict(num_workers=config["workers"], resources_per_worker={"CPU": WORKER})  # NEW:
     name = tune.get_context().get_trial_id()  # NEW:
     kept = dict(storage_path=config["folder"], name=name, callbacks=[TuneReportCallback()])  # NEW:
@@ -86,11 +84,15 @@ def main(trials: int = 2, epochs: int = 10, workers: int = 2, seed: int = 42) ->
     rmtree(folder, ignore_errors=True)  # NEW:
     os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
     ray.init(log_to_driver=False)  # NEW:
-    if TRIAL + workers * WORKER > (there := ray.cluster_resources()["CPU"]):  # NEW: it would wait
-        raise typer.BadParameter(f"{workers} workers want more CPUs than the {there:g} of Ray")
+    there = ray.cluster_resources()["CPU"]  # NEW:
+    at_once = int(there / (TRIAL + workers * WORKER))  # NEW: one more would wait, and so would all
+    if not at_once:  # NEW:
+        raise typer.BadParameter(
+            f"{workers} workers want more CPUs than the {there:g} of Ray"
+        )  # NEW:
     space = dict(rate=tune.grid_search(rates), epochs=epochs, workers=workers, seed=seed)  # NEW:
     space |= dict(folder=str(folder / "runs"))  # NEW:
-    search = tune.TuneConfig(reuse_actors=True)  # NEW:
+    search = tune.TuneConfig(max_concurrent_trials=at_once, reuse_actors=True)  # NEW:
     kept = dict(name="sweep", storage_path=folder, callbacks=[Progress()], verbose=0)  # NEW:
     trial = tune.with_resources(run, {"cpu": TRIAL})  # NEW:
     given = dict(tune_config=search, run_config=tune.RunConfig(**kept))  # NEW:

@@ -2,7 +2,7 @@
 
 Let train() tell Tune the loss after every epoch, and complete search(): ASHA lets every trial have
 2 epochs, then 8, then 20 and no more, and of those that come to 2 or 8 about the best quarter goes
-on. One process runs trial after trial.
+on. There are 24 trials, and a process that is done with one takes the next.
 
     make check EX=ray_tune/01
 """

@@ -3,7 +3,8 @@
 The scheduler stops a bad member, hands it a better one's checkpoint and a new learning rate in
 config["rate"], and starts it again. Write both ends: keep() puts all that training needs into
 FOLDER, and resume() makes model and optimizer what they were. Where an optimizer keeps more than
-its rates (here Adam's moments), the child gets them too; its learning rate is the new one.
+its rates (here Adam's moments), the child gets them too; its learning rate, in every parameter
+group, is the new one.
 
     make check EX=ray_tune/03
 """

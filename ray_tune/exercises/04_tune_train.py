@@ -1,7 +1,8 @@
 """Exercise 4: a trial that is a run of two workers.
 
 Complete trial(): it builds a TorchTrainer for loop() with two workers of 0.4 CPUs each and the
-trial's configuration, hands every report of the run on to Tune, and fits it. Then ask, in sweep(),
+trial's configuration, hands every report of the run on to Tune, and fits it. The run's name is the
+trial's id, tune.get_context().get_trial_id(), so that none shares a folder. Then, in sweep(), ask
 for so few CPUs for the trial itself that two trials fit on two CPUs.
 
     make check EX=ray_tune/04

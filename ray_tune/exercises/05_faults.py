@@ -16,4 +16,6 @@ from ray import tune
 
 
 def tuner(folder: Path, train: Callable, space: dict) -> tune.Tuner:
-    raise NotImplementedError("Tuner.can_restore(folder), Tuner.restore(folder, ..), Tuner(..)")
+    raise NotImplementedError(
+        "Tuner.can_restore(folder), Tuner.restore(str(folder), ..), Tuner(..)"
+    )

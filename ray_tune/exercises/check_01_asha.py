@@ -20,7 +20,9 @@ def check(attempt) -> str:
     assert mode != "max", "mode='max' would keep the worst: of losses the smallest is best"
     assert mode == "min", "is more better or less? mode is missing"
     assert found.reuse_actors, "every trial would start a process of its own: reuse_actors"
-    found.scheduler.set_search_properties(found.metric, found.mode)
+    assert found.scheduler.set_search_properties(found.metric, found.mode), (
+        "metric and mode stand twice, which fit() refuses: in TuneConfig or in the scheduler"
+    )
     check_decisions(found.scheduler)
     return f"each trial has {RUNGS[0]} epochs, and of {FACTOR} one goes on, to {EPOCHS} at most"
 

@@ -44,8 +44,9 @@ def check(attempt) -> str:
     kept = optimizer.state_dict()["state"]
     assert kept, "the child's optimizer is new: Adam's moments are lost"
     assert all(
-        torch.equal(kept[key]["exp_avg"], values["exp_avg"])
+        torch.equal(kept[key][name], value)
         for key, values in state["state"].items()
+        for name, value in values.items()
     ), "the child's optimizer has other moments than the parent's had"
     rates = {group["lr"] for group in optimizer.param_groups}
     assert OLD not in rates, (

@@ -1,10 +1,11 @@
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import ray.train.torch
 import ray.tune.integration.ray_train
 from ray import tune
 
-WORKERS, CPUS, CONFIG = 2, 0.4, {"lr": 0.1}
+WORKERS, CPUS, CONFIG, NAME = 2, 0.4, {"lr": 0.1}, "trial_00007"
 
 
 class Recorded:
@@ -24,7 +25,7 @@ def check(attempt) -> str:
     check_trial(attempt)
     tuner = attempt.sweep()
     assert isinstance(tuner, tune.Tuner), "sweep() returns no tune.Tuner"
-    check_resources(tuner)
+    check_resources(tuner, attempt.SPACE)
     return f"two trials fit on two CPUs, each a run of {WORKERS} workers whose reports reach Tune"
 
 
@@ -36,6 +37,7 @@ def check_trial(attempt) -> None:
     with (
         patch.dict(scope, {name: fake for name, fake in fakes.items() if name in scope}),
         patch.object(ray.train.torch, "TorchTrainer", trainers),
+        patch.object(tune, "get_context", lambda: SimpleNamespace(get_trial_id=lambda: NAME)),
         patch.object(ray.tune.integration.ray_train, "TuneReportCallback", callbacks),
     ):
         attempt.trial(dict(CONFIG))
@@ -52,15 +54,21 @@ def check_trial(attempt) -> None:
     assert scaling and scaling.num_workers == WORKERS, f"num_workers is not {WORKERS}"
     asked = (scaling.resources_per_worker or {"CPU": 1}).get("CPU", 1)
     assert asked == CPUS, f"a worker asks for {asked} CPUs, not {CPUS}: resources_per_worker"
-    found = getattr(given.get("run_config"), "callbacks", None) or []
+    run = given.get("run_config")
+    assert run and run.name == NAME, (
+        "runs that start in the same second would share a folder: the trial's id is their name"
+    )
+    found = run.callbacks or []
     assert any(isinstance(callback, callbacks) for callback in found), (
         "Tune would never hear of a loss: RunConfig(callbacks=[TuneReportCallback()])"
     )
 
 
-def check_resources(tuner: tune.Tuner) -> None:
+def check_resources(tuner: tune.Tuner, space: dict) -> None:
     inner = tuner._local_tuner
-    assert inner._param_space, "the Tuner has nothing to try: param_space=SPACE"
+    name = getattr(inner.trainable, "__name__", "")
+    assert name == "trial", f"the Tuner runs {name or 'something else'} and not trial()"
+    assert inner._param_space == space, "the Tuner does not try SPACE: param_space=SPACE"
     resources = getattr(inner.trainable, "_resources", None)
     assert resources, (
         "by default a trial asks for a whole CPU beside its workers': tune.with_resources"

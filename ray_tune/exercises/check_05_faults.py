@@ -36,8 +36,8 @@ def check(attempt) -> str:
     space = dict(rate=tune.grid_search([0.1, 0.2]))
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place, "storage", "sweep")
+        folder.mkdir(parents=True)
         check_begun(*called(attempt, folder, space), folder, space)
-        folder.mkdir(parents=True, exist_ok=True)
         (folder / "tuner.pkl").touch()
         (folder / "experiment_state-2026-11-26_12-00-00.json").write_text("{}")
         check_restored(*called(attempt, folder, space), folder)
@@ -62,6 +62,7 @@ def check_restored(what: str, given: dict, folder: Path) -> None:
         "the folder holds a sweep, but a new one begins: its finished trials would run again"
     )
     assert given["trainable"] is train, "the restored sweep does not run train()"
+    assert isinstance(given["path"], str), "Tuner.restore wants the path as text: str(folder)"
     assert Path(given["path"]) == folder, f"it restores {given['path']}, not {folder}"
     assert given.get("resume_unfinished", True), (
         "the interrupted trials are given up: leave resume_unfinished as it is"

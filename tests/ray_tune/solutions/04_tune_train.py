@@ -15,7 +15,9 @@ def trial(config: dict) -> None:
         loop,
         train_loop_config=config,
         scaling_config=ScalingConfig(num_workers=2, resources_per_worker={"CPU": 0.4}),
-        run_config=RunConfig(callbacks=[TuneReportCallback()]),
+        run_config=RunConfig(
+            name=tune.get_context().get_trial_id(), callbacks=[TuneReportCallback()]
+        ),
     ).fit()
 
 
