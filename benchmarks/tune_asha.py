@@ -7,27 +7,14 @@ unless with every seed ASHA took at most 35% of the epochs and 40% of the second
 score is at most 0.5 points below that of the search that trains everything to its end.
 """
 
-import json
-import subprocess
 import sys
 from statistics import median
 
 import typer
+from twins import returned
 
-from workshop.lessons import ROOT
-
-CALL_MAIN = ROOT / "tests" / "call_main.py"
+BASELINE, RAY = (f"ray_tune/01_asha_{twin}.py" for twin in ("baseline", "ray"))
 EPOCHS, SECONDS, POINTS = 0.35, 0.40, 0.5
-
-
-def figures(twin: str, arguments: dict) -> dict:
-    """What main() of the twin returned, in a process of its own."""
-    script = f"ray_tune/01_asha_{twin}.py"
-    command = [sys.executable, str(CALL_MAIN), script, json.dumps(arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        sys.exit(f"{script} {arguments} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.rpartition("RETURNED ")[2].partition("\n")[0])
 
 
 def main(seeds: int = 5, first: int = 100, trials: int = 32, epochs: int = 27) -> None:
@@ -39,7 +26,7 @@ def main(seeds: int = 5, first: int = 100, trials: int = 32, epochs: int = 27) -
     held, shares = [], []
     for seed in range(first, first + seeds):
         arguments = dict(trials=trials, epochs=epochs, seed=seed)
-        whole, asha = figures("baseline", arguments), figures("ray", arguments)
+        whole, asha = returned(BASELINE, arguments), returned(RAY, arguments)
         if whole["answer"] != asha["answer"]:
             sys.exit(f"the twins disagree: {whole['answer']} and {asha['answer']}")
         share, time = (asha[key] / whole[key] for key in ("epochs", "seconds"))

@@ -6,26 +6,13 @@ The lesson was given its shape in simulations with seeds 0 to 9, and with seed 4
 fair trial. Exits with 1 unless the median of PBT's losses is below that of the best fixed rates.
 """
 
-import json
-import subprocess
 import sys
 from statistics import median
 
 import typer
+from twins import returned
 
-from workshop.lessons import ROOT
-
-CALL_MAIN = ROOT / "tests" / "call_main.py"
-
-
-def figures(twin: str, arguments: dict) -> dict:
-    """What main() of the twin returned, in a process of its own."""
-    script = f"ray_tune/03_pbt_{twin}.py"
-    command = [sys.executable, str(CALL_MAIN), script, json.dumps(arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode:
-        sys.exit(f"{script} {arguments} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.rpartition("RETURNED ")[2].partition("\n")[0])
+BASELINE, RAY = (f"ray_tune/03_pbt_{twin}.py" for twin in ("baseline", "ray"))
 
 
 def main(seeds: int = 3, first: int = 100, members: int = 8, generations: int = 4) -> None:
@@ -37,7 +24,7 @@ def main(seeds: int = 3, first: int = 100, members: int = 8, generations: int = 
     losses = ([], [])
     for seed in range(first, first + seeds):
         arguments = dict(members=members, generations=generations, seed=seed)
-        twins = figures("baseline", arguments), figures("ray", arguments)
+        twins = returned(BASELINE, arguments), returned(RAY, arguments)
         if any(twins[0][key] != twins[1][key] for key in ("answer", "items")):
             sys.exit(f"seed {seed}: the twins did not begin alike, or not with one budget")
         for found, twin in zip(losses, twins, strict=True):

@@ -83,7 +83,6 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     data = pixels[order], torch.tensor(found.target)[order]
     tried, folder = choices(trials, seed), Path("out/ray_tune/01_asha")
 
-    progress = Progress()  # NEW:
     shutil.rmtree(folder / "sweep", ignore_errors=True)  # NEW:
     os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
     ray.init()  # NEW:
@@ -91,8 +90,8 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     asha = ASHAScheduler(max_t=epochs, grace_period=1, reduction_factor=3)  # NEW:
     goal = dict(metric="loss", mode="min", scheduler=asha)  # NEW:
     search = tune.TuneConfig(**goal, max_concurrent_trials=2, reuse_actors=True)  # NEW:
-    kept = dict(name="sweep", storage_path=folder.absolute(), callbacks=[progress])  # NEW:
-    run = tune.RunConfig(verbose=0, **kept)  # NEW:
+    kept, progress = dict(name="sweep", storage_path=folder.absolute()), Progress()  # NEW:
+    run = tune.RunConfig(verbose=0, callbacks=[progress], **kept)  # NEW:
     how = dict(param_space=space, tune_config=search, run_config=run)  # NEW:
     results = tune.Tuner(tune.with_parameters(train, data=data), **how).fit()  # NEW:
     curves = [result.metrics_dataframe["loss"].to_list() for result in results]  # NEW:

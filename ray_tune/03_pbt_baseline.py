@@ -46,17 +46,6 @@ def train(config: dict, data: tuple) -> list[list[dict]]:
     return stories
 
 
-def picture(stories: list[list[dict]], best: list[dict], file: Path) -> None:
-    """Every story as a gray line of rates; in red that of the best."""
-    axes = Figure(layout="constrained").add_subplot(xlabel="generation", yscale="log")
-    axes.set(ylabel="learning rate")
-    for story in [*stories, best]:
-        color, rates = "tab:red" if story is best else "darkgray", [row["rate"] for row in story]
-        axes.plot(range(1, len(rates) + 1), rates, "o-", color=color)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(file)
-
-
 def main(members: int = 8, generations: int = 4, seed: int = 42) -> dict:
     """Trains MEMBERS networks, alike but for their rates, for GENERATIONS times 6 epochs."""
     if members < 4 or generations < 1:
@@ -74,7 +63,12 @@ def main(members: int = 8, generations: int = 4, seed: int = 42) -> dict:
 
     best = min((s for s in stories if len(s) == generations), key=lambda s: s[-1]["loss"])
     loss, file = best[-1]["loss"], Path("out/ray_tune/03_pbt/baseline.png")
-    picture(stories, best, file)
+    axes = Figure(layout="constrained").add_subplot(xlabel="generation", ylabel="rate")
+    for story in [*stories, best]:
+        color, lived = "tab:red" if story is best else "darkgray", range(1, len(story) + 1)
+        axes.semilogy(lived, [row["rate"] for row in story], "o-", color=color)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    axes.figure.savefig(file)
     ready, seconds = start - psutil.Process().create_time(), end - start
     items, early = len(stories) * EPOCHS, sorted(s[-1]["loss"] for s in stories if len(s) == 1)
     answer = f"{sum(early) / members:.6f}"

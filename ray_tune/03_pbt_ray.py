@@ -73,17 +73,6 @@ class Progress(tune.Callback):  # NEW:
         self.stories.append(result["story"])  # NEW:
 
 
-def picture(stories: list[list[dict]], best: list[dict], file: Path) -> None:
-    """Every story as a gray line of rates; in red that of the best."""
-    axes = Figure(layout="constrained").add_subplot(xlabel="generation", yscale="log")
-    axes.set(ylabel="learning rate")
-    for story in [*stories, best]:
-        color, rates = "tab:red" if story is best else "darkgray", [row["rate"] for row in story]
-        axes.plot(range(1, len(rates) + 1), rates, "o-", color=color)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(file)
-
-
 def main(members: int = 8, generations: int = 4, seed: int = 42) -> dict:
     """Trains MEMBERS networks, alike but for their rates, for GENERATIONS times 6 epochs."""
     if members < 4 or generations < 1:
@@ -98,15 +87,10 @@ def main(members: int = 8, generations: int = 4, seed: int = 42) -> dict:
     os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
     ray.init(log_to_driver=False)  # NEW:
     pbt.random = random.Random(seed + 1)  # NEW: of its own: the rest of Tune draws as well
-    scheduler = pbt.PopulationBasedTraining(  # NEW:
-        "training_iteration",  # NEW:
-        perturbation_interval=1,  # NEW:
-        quantile_fraction=0.5,  # NEW: the worse half becomes copies of the better half
-        hyperparam_mutations=dict(rate=tune.loguniform(1e-4, 1)),  # NEW:
-        perturbation_factors=(0.3, 1.5),  # NEW: their rate is that of the parent, times one of them
-        resample_probability=0,  # NEW:
-        synch=True,  # NEW: nobody is compared before all are there
-    )  # NEW:
+    rules = dict(hyperparam_mutations=dict(rate=tune.loguniform(1e-4, 1)), synch=True)  # NEW:
+    rules |= dict(resample_probability=0, perturbation_factors=(0.3, 1.5))  # NEW: of the parent's
+    rules |= dict(perturbation_interval=1, quantile_fraction=0.5)  # NEW: half dies, half is copied
+    scheduler = pbt.PopulationBasedTraining("training_iteration", **rules)  # NEW:
     cpus = dict(cpu=ray.cluster_resources()["CPU"] / 2)  # NEW: two members at a time
     member = tune.with_resources(tune.with_parameters(train, data=data), cpus)  # NEW:
     space = dict(rate=tune.grid_search(rates), generations=generations, seed=seed)  # NEW:
@@ -119,7 +103,12 @@ def main(members: int = 8, generations: int = 4, seed: int = 42) -> dict:
 
     best = min((s for s in stories if len(s) == generations), key=lambda s: s[-1]["loss"])
     loss, file = best[-1]["loss"], Path("out/ray_tune/03_pbt/ray.png")
-    picture(stories, best, file)
+    axes = Figure(layout="constrained").add_subplot(xlabel="generation", ylabel="rate")
+    for story in [*stories, best]:
+        color, lived = "tab:red" if story is best else "darkgray", range(1, len(story) + 1)
+        axes.semilogy(lived, [row["rate"] for row in story], "o-", color=color)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    axes.figure.savefig(file)
     ready, seconds = start - psutil.Process().create_time(), end - start
     items, early = len(stories) * EPOCHS, sorted(s[-1]["loss"] for s in stories if len(s) == 1)
     answer = f"{sum(early) / members:.6f}"
