@@ -10,6 +10,7 @@ import os
 import re
 import runpy
 import shutil
+import socket
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -115,6 +116,13 @@ def halved(script: str | Path, anew: bool = False) -> Call:
         arguments = {name: default // 2 + 1, "seed": 7}
         HALVES[path] = call_main(path, arguments, SHARED.env())
     return HALVES[path]
+
+
+def free_port() -> int:
+    """A port on which nobody listens, for a server that a test starts."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def here(script: str | Path, **arguments) -> dict:
