@@ -87,7 +87,7 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
     ray.init()  # NEW:
     space = dict(choice=tune.grid_search(tried), epochs=epochs, seed=seed)  # NEW:
-    asha = ASHAScheduler(max_t=epochs, grace_period=1, reduction_factor=3)  # NEW:
+    asha = ASHAScheduler(max_t=epochs, grace_period=2, reduction_factor=3)  # NEW:
     goal = dict(metric="loss", mode="min", scheduler=asha)  # NEW:
     search = tune.TuneConfig(**goal, max_concurrent_trials=2, reuse_actors=True)  # NEW:
     kept, progress = dict(name="sweep", storage_path=folder.absolute()), Progress()  # NEW:

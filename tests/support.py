@@ -11,8 +11,11 @@ import re
 import runpy
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +25,9 @@ from typer.testing import CliRunner
 
 import ray
 
+from workshop import web
 from workshop.lessons import ROOT
+from workshop.processes import end_session
 from workshop.runner import Run, read_run, run_script
 
 CALL_MAIN = ROOT / "tests" / "call_main.py"
@@ -123,6 +128,31 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@contextmanager
+def held(script: str | Path, *flags: str, env: dict[str, str] | None = None) -> Iterator[str]:
+    """The base URL of a service that the script holds up, on a free port, while the block runs."""
+    port = free_port()
+    command = [sys.executable, str(ROOT / script), "--hold", "--port", str(port), *flags]
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command,
+            stdout=said,
+            stderr=said,
+            cwd=ROOT,
+            env=os.environ | (SHARED.env() if env is None else env),
+            start_new_session=True,
+        )
+        try:
+            web.wait_until_healthy(port, lambda: process.poll() is None)
+            yield f"http://{web.HOST}:{port}"
+        except RuntimeError as error:
+            said.seek(0)
+            raise AssertionError(f"{error}; the script said:\n{said.read()[-3000:]}") from None
+        finally:
+            end_session(process.pid, grace=20)
+            process.wait()
 
 
 def here(script: str | Path, **arguments) -> dict:

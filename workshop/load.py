@@ -9,7 +9,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,11 +65,10 @@ class Load:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
-    """One POST of JSON, without a second try."""
+async def _answer(request: Any) -> Answer:
     sent, start = time.time(), time.perf_counter()
     try:
-        async with session.post(url, json=body) as response:
+        async with request as response:
             text, status = await response.text(), response.status
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         text, status = json.dumps(f"{type(error).__name__}: {error}"), 0
@@ -78,6 +77,54 @@ async def post(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
     except ValueError:
         said = text
     return Answer(status, said, sent, time.perf_counter() - start)
+
+
+async def post(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
+    """One POST of JSON, without a second try."""
+    return await _answer(session.post(url, json=body))
+
+
+async def get(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
+    """One GET; there is nothing to send."""
+    return await _answer(session.get(url))
+
+
+async def _pieces(texts: AsyncIterator[str | bytes]) -> Answer:
+    """{"id": .., "text": ..} of pieces of text in JSON, and the id; or, if it was cut, status 0."""
+    sent, start, first, said = time.time(), time.perf_counter(), 0.0, []
+    try:
+        async for text in texts:
+            first = first or time.perf_counter() - start
+            said.append(json.loads(text))
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        return Answer(0, f"{type(error).__name__}: {error}", sent, time.perf_counter() - start)
+    if not said or isinstance(said[-1], str):
+        return Answer(0, "the stream was cut", sent, time.perf_counter() - start)
+    return Answer(200, dict(id=said[-1], text="".join(said[:-1])), sent, first)
+
+
+async def events(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
+    """One POST, answered by server-sent events; its seconds end with the first of them."""
+
+    async def texts() -> AsyncIterator[bytes]:
+        async with session.post(url, json=body, raise_for_status=True) as response:
+            async for line in response.content:
+                if line.startswith(b"data: "):
+                    yield line[6:]
+
+    return await _pieces(texts())
+
+
+async def websocket(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
+    """One message over a websocket of its own; its seconds end with the first that comes back."""
+
+    async def texts() -> AsyncIterator[str]:
+        async with session.ws_connect(url) as socket:
+            await socket.send_json(body)
+            async for message in socket:
+                yield message.data
+
+    return await _pieces(texts())
 
 
 async def _drive(
@@ -121,9 +168,11 @@ def sustained(
     clients: int = 1,
     headers: dict | None = None,
     send: Send = post,
+    pause: float = 0,
 ) -> Iterator[Load]:
     """Sends the bodies over and over until the block ends; the Load grows meanwhile.
 
+    A client waits PAUSE seconds after each answer: one that is refused would hammer the service.
     Whoever reads it in the block sees the answers that are there; request n is body n % len.
     """
     stop, load = threading.Event(), Load()
@@ -137,6 +186,7 @@ def sustained(
         answer = await send(session, url, body)
         load.answers.append(answer)  # in the order of the answers, until the end
         load.seconds = time.perf_counter() - start
+        await asyncio.sleep(pause)
         return answer
 
     work = _drive(url, endless(), clients, headers or {}, counted, answers)

@@ -46,10 +46,10 @@ class Guard:
             return message
 
         said = headers.get(b"content-length", b"0")
-        kind = headers.get(b"content-type", b"application/json").partition(b";")[0].strip()
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if said.isdigit() and int(said) > self.limit:
             refusal = too_large
-        elif scope["method"] in ("POST", "PUT", "PATCH") and kind.lower() != b"application/json":
+        elif (said != b"0" or b"transfer-encoding" in headers) and kind != b"application/json":
             refusal = not_json
         else:
             return await self.app(scope, limited, send)
