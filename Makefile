@@ -2,7 +2,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-all samples core data train tune test model check diff bench lint doctor clean lab
+.PHONY: help setup run run-all samples core data train tune serve test model check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
@@ -41,6 +41,9 @@ train: samples ## every pair of ray_train
 
 tune: setup ## every pair of ray_tune
 	@$(PY) -m workshop scoreboard ray_tune
+
+serve: setup ## every pair of ray_serve
+	@$(PY) -m workshop scoreboard ray_serve
 
 test: samples ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
 	@$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")

@@ -21,11 +21,12 @@ LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
 def group(item: pytest.Item) -> str:
     """The lesson of a test, or else its module; such tests run in one process, in their order.
 
-    Tests that need the machine's only Ray form groups of their own, so that a shared one, once
-    started, serves many tests.
+    All of ray_serve is one group, since its scripts listen on the same port. Tests that need the
+    machine's only Ray form groups of their own, so that a shared one, once started, serves many.
     """
     lesson = LESSON.search(f"{item.name} {item.nodeid}")
     name = "/".join(lesson.groups()) if lesson else item.path.stem
+    name = "ray_serve" if name.startswith("ray_serve") else name
     return f"{name} alone" if "ray_alone" in getattr(item, "fixturenames", ()) else name
 
 

@@ -79,9 +79,11 @@ async def _answer(request: Any) -> Answer:
     return Answer(status, said, sent, time.perf_counter() - start)
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
+async def post(
+    session: aiohttp.ClientSession, url: str, body: Any, headers: dict | None = None
+) -> Answer:
     """One POST of JSON, without a second try."""
-    return await _answer(session.post(url, json=body))
+    return await _answer(session.post(url, json=body, headers=headers))
 
 
 async def get(session: aiohttp.ClientSession, url: str, body: Any) -> Answer:
@@ -128,7 +130,13 @@ async def websocket(session: aiohttp.ClientSession, url: str, body: Any) -> Answ
 
 
 async def _drive(
-    url: str, bodies: Iterator[Any], clients: int, headers: dict, send: Send, answers: dict
+    url: str,
+    bodies: Iterator[Any],
+    clients: int,
+    headers: dict,
+    send: Send,
+    answers: dict,
+    timeout: float = TIMEOUT,
 ) -> None:
     numbered = enumerate(bodies)
 
@@ -136,9 +144,9 @@ async def _drive(
         for number, body in numbered:
             answers[number] = await send(session, url, body)
 
-    connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(TIMEOUT)
+    connector, patience = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(timeout)
     async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, headers=headers
+        connector=connector, timeout=patience, headers=headers
     ) as session:
         await asyncio.gather(*(client(session) for _ in range(clients)))
 
@@ -150,14 +158,18 @@ def closed_loop(
     warm_up: int = 20,
     headers: dict | None = None,
     send: Send = post,
+    timeout: float = TIMEOUT,
 ) -> Load:
-    """Sends every body once, from CLIENTS clients; before that, uncounted, the first WARM_UP."""
+    """Sends every body once, from CLIENTS clients; before that, uncounted, the first WARM_UP.
+
+    A client that has no answer after TIMEOUT seconds goes away.
+    """
     answers: dict[int, Answer] = {}
     given = clients, headers or {}, send
     if warm_up:
-        asyncio.run(_drive(url, iter(bodies[:warm_up]), *given, {}))
+        asyncio.run(_drive(url, iter(bodies[:warm_up]), *given, {}, timeout))
     start = time.perf_counter()
-    asyncio.run(_drive(url, iter(bodies), *given, answers))
+    asyncio.run(_drive(url, iter(bodies), *given, answers, timeout))
     return Load([answers[n] for n in range(len(bodies))], time.perf_counter() - start)
 
 

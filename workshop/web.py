@@ -59,7 +59,7 @@ class Guard:
 
 async def explain(request: Request, error: RequestValidationError) -> JSONResponse:
     """422 with the place and the reason; what was sent is left out, it may be no JSON (NaN)."""
-    wrong = [dict(loc=each["loc"], msg=each["msg"]) for each in error.errors()]
+    wrong = [{key: each[key] for key in ("loc", "msg", "type")} for each in error.errors()]
     return JSONResponse(dict(detail=wrong), 422)
 
 

@@ -8,6 +8,7 @@ import httpx2 as httpx
 import pytest
 
 from bad_input import wrongly_answered
+from fuzzing import fuzzed
 from support import halved, held, refusal
 from workshop import digits
 from workshop.lessons import ROOT
@@ -57,7 +58,12 @@ def test_bad_input_is_turned_away_and_the_next_is_served(url) -> None:
     (good,) = digits.requests(1, seed=5)
     assert not wrongly_answered(url, "/predict", good)
     corrupt = httpx.post(f"{url}/predict", json=good | {"png": good["png"][:40]})
-    assert corrupt.status_code == 422 and "not a PNG" in corrupt.json()["detail"]
+    assert corrupt.status_code == 422 and "not a PNG" in corrupt.json()["detail"][0]["msg"]
+
+
+def test_a_fuzzer_finds_nothing(url) -> None:
+    code, said = fuzzed(url)
+    assert code == 0, said[-3000:]
 
 
 def test_it_listens_on_this_machine_only(url) -> None:

@@ -1,0 +1,138 @@
+"""kill -9 of a service under load: one of two replicas, which Serve starts again.
+
+    python ray_serve/07_faults_ray.py
+
+Each request books one charge in a ledger (SQLite). Every other one is sent once; the rest again and
+again until they are answered. The answer is the digest of these: what a client can be promised.
+Last line: 200 requests in 3.32 s (60.2 requests/s), answer 417b7398
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sqlite3
+import time
+import urllib.request
+from contextlib import suppress  # NEW:
+from tempfile import TemporaryDirectory
+
+import psutil
+import typer
+from fastapi import FastAPI, HTTPException
+from pydantic import Base64Bytes, BaseModel
+
+import ray  # NEW:
+from ray import serve  # NEW:
+
+from workshop import digits, load, web
+
+BUSY = 0.1  # seconds: stand for what else there is to do, before the booking and after it
+WAITS = 0.1, 0.2, 0.4, 0.8, *[1.6] * 40  # seconds: the longest pause after each attempt
+TEMPORARY = (0, 429, 500, 502, 503, 504)  # 0: no answer at all
+LEDGER = "CREATE TABLE charges (id INTEGER PRIMARY KEY, label, times)"
+BOOK = "INSERT INTO charges VALUES (?, ?, 1) ON CONFLICT (id) DO UPDATE SET times = times + 1"
+SMALL = dict(num_cpus=0.4)  # NEW:
+
+app = web.guarded(FastAPI(title="Digits"))
+
+
+class Picture(BaseModel):
+    id: int
+    png: Base64Bytes
+
+
+class Label(BaseModel):
+    id: int
+    label: int
+
+
+@serve.deployment(num_replicas=2, max_ongoing_requests=16, ray_actor_options=SMALL)  # NEW:
+@serve.ingress(app)  # NEW:
+class Digits:  # NEW:
+    def __init__(self, ledger: str) -> None:  # NEW:
+        self.ledger = sqlite3.connect(ledger, isolation_level=None)  # NEW:
+        self.model = digits.classifier()  # NEW:
+
+    @app.get("/healthz")
+    async def healthz(self) -> dict[str, int]:  # NEW:
+        return {"pid": os.getpid()}
+
+    @app.post("/predict")
+    async def predict(self, picture: Picture) -> Label:  # NEW:
+        try:
+            pixels = digits.as_pixels(picture.png)
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from None
+        await asyncio.sleep(BUSY)
+        label = self.model(pixels[None]).argmax().item()  # NEW:
+        self.ledger.execute(BOOK, (picture.id, label))  # NEW:
+        await asyncio.sleep(BUSY)
+        return Label(id=picture.id, label=label)
+
+
+def strike(base: str) -> None:
+    """kill -9 of the process that answers next."""
+    while True:
+        with suppress(OSError), urllib.request.urlopen(f"{base}/healthz") as reply:  # noqa: S310
+            return os.kill(json.load(reply)["pid"], signal.SIGKILL)
+        time.sleep(0.01)
+
+
+async def patient(session: load.aiohttp.ClientSession, url: str, body: dict) -> load.Answer:
+    """Sends it until it is answered, after a wait that grows and that chance shortens (jitter)."""
+    for longest in WAITS:
+        answer = await load.post(session, url, body)
+        if answer.status not in TEMPORARY:
+            break
+        await asyncio.sleep(random.uniform(0, longest))
+    return answer
+
+
+def main(
+    requests: int = 200, kills: int = 1, clients: int = 16, port: int = 8000, seed: int = 42
+) -> dict:
+    """REQUESTS requests from CLIENTS clients, with KILLS times a kill -9 amid them."""
+    if requests < 2 * kills or kills < 1 or clients < 1:
+        raise typer.BadParameter("--kills, --clients start at 1, --requests at twice the kills")
+    web.check_port(port)
+    pictures, base = digits.requests(requests, seed), f"http://{web.HOST}:{port}"
+    digits.cached("convnet")
+    strikes = range(requests // kills // 2, requests, requests // kills)
+
+    async def send(session: load.aiohttp.ClientSession, url: str, body: dict) -> load.Answer:
+        if body["id"] in strikes:
+            await asyncio.to_thread(strike, base)
+        return await (patient if body["id"] % 2 else load.post)(session, url, body)
+
+    with TemporaryDirectory() as folder, sqlite3.connect(f"{folder}/ledger.db") as ledger:
+        ledger.execute(LEDGER)
+        ray.init(log_to_driver=False)  # NEW:
+        quiet = dict(enable_access_log=False, log_level="WARNING")  # NEW:
+        serve.start(http_options=dict(host=web.HOST, port=port), logging_config=quiet)  # NEW:
+        try:  # NEW:
+            serve.run(Digits.bind(f"{folder}/ledger.db"), logging_config=quiet)  # NEW:
+            ready = time.time() - psutil.Process().create_time()
+            done = load.closed_loop(f"{base}/predict", pictures, clients, warm_up=0, send=send)
+        finally:  # NEW:
+            serve.shutdown()  # NEW:
+        times = dict(ledger.execute("SELECT id, times FROM charges"))
+
+    failed = [number for number, answer in enumerate(done.answers) if answer.status != 200]
+    once, gave_up = ([n for n in failed if n % 2 == odd] for odd in (0, 1))
+    booked, twice = [n for n in once if n in times], [n for n in times if times[n] > 1]
+    lost, dead = len(once) - len(booked), len(gave_up)
+    statuses = sorted({done.answers[number].status for number in once})
+    print(f"sent once: {len(once)} failed {statuses}, {lost} of them lost, {len(booked)} booked")
+    print(f"sent until answered: {dead} failed, {len(twice)} executed again and booked once")
+    print(f"ready in {ready:.1f} s")
+    seconds, answer = done.seconds, load.Load(done.answers[1::2]).digest
+    print(f"{requests} requests in {seconds:.2f} s ({done.rate:.1f} requests/s), answer {answer}")
+    figures = dict(items=requests, unit="requests", seconds=seconds, ready_seconds=ready)
+    figures |= dict(answer=answer, failed=len(once), gave_up=dead, lost=lost)
+    return figures | dict(booked=len(booked), twice=len(twice), charges=len(times))
+
+
+if __name__ == "__main__":
+    typer.run(main)
