@@ -10,12 +10,13 @@ import asyncio  # NEW:
 import os  # NEW:
 import platform  # NEW:
 import time
+from typing import Annotated
 
 import psutil
 import torch
 import typer
-from fastapi import FastAPI, HTTPException
-from pydantic import Base64Bytes, BaseModel
+from fastapi import FastAPI
+from pydantic import AfterValidator, Base64Bytes, BaseModel
 
 import ray  # NEW:
 from ray import serve  # NEW:
@@ -29,7 +30,7 @@ DRAIN = "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"  # NEW: the shutdown wa
 
 class Picture(BaseModel):
     id: int
-    png: Base64Bytes
+    png: Annotated[Base64Bytes, AfterValidator(digits.as_pixels)]  # (1, 8, 8), 0 to 1
 
 
 class Label(BaseModel):
@@ -54,11 +55,7 @@ class Digits:  # NEW:
 
     @app.post("/predict")
     async def predict(self, picture: Picture) -> Label:  # NEW:
-        try:
-            pixels = digits.as_pixels(picture.png)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
-        label = await self.labels(pixels)  # NEW:
+        label = await self.labels(picture.png)  # NEW:
         return Label(id=picture.id, label=label)
 
 

@@ -17,7 +17,7 @@ import psutil
 import typer
 import uvicorn
 from fastapi import FastAPI, Header, HTTPException
-from pydantic import Base64Bytes, BaseModel
+from pydantic import AfterValidator, Base64Bytes, BaseModel
 
 from workshop import digits, load, tenants, web
 
@@ -28,7 +28,7 @@ Tenant = Annotated[str, Header(alias=HEADER, description="whose model: tenant-00
 
 class Picture(BaseModel):
     id: int
-    png: Base64Bytes
+    png: Annotated[Base64Bytes, AfterValidator(digits.as_pixels)]  # (1, 8, 8), 0 to 1
 
 
 class Label(BaseModel):
@@ -47,12 +47,8 @@ async def healthz() -> dict[str, str]:
 async def predict(picture: Picture, tenant: Tenant) -> Label:
     if tenant not in tenants.NAMES:
         raise HTTPException(404, f"there is no tenant {tenant!r}: see {HEADER} in /docs")
-    try:
-        pixels = digits.as_pixels(picture.png)
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None
     model = tenants.load(tenant)
-    label = model(pixels[None]).argmax().item()
+    label = model(picture.png[None]).argmax().item()
     return Label(id=picture.id, tenant=tenant, label=label, loaded=True)
 
 

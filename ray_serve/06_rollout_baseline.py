@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
+from typing import Annotated
 
 import psutil
 import torch
 import typer
 import uvicorn
-from fastapi import FastAPI, HTTPException
-from pydantic import Base64Bytes, BaseModel
+from fastapi import FastAPI
+from pydantic import AfterValidator, Base64Bytes, BaseModel
 
 from workshop import digits, load, web
 
@@ -30,7 +31,7 @@ app = web.guarded(FastAPI(title="Digits"))
 
 class Picture(BaseModel):
     id: int
-    png: Base64Bytes
+    png: Annotated[Base64Bytes, AfterValidator(digits.as_pixels)]  # (1, 8, 8), 0 to 1
 
 
 class Label(BaseModel):
@@ -51,12 +52,8 @@ async def healthz() -> dict[str, str]:
 
 @app.post("/predict")
 async def predict(picture: Picture) -> Label:
-    try:
-        pixels = digits.as_pixels(picture.png)
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None
     version = app.state.version
-    label = model(version)(pixels[None]).argmax().item()
+    label = model(version)(picture.png[None]).argmax().item()
     return Label(id=picture.id, label=label, version=version)
 
 

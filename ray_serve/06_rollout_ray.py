@@ -12,12 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path  # NEW:
+from typing import Annotated
 
 import psutil
 import torch
 import typer
-from fastapi import FastAPI, HTTPException
-from pydantic import Base64Bytes, BaseModel
+from fastapi import FastAPI
+from pydantic import AfterValidator, Base64Bytes, BaseModel
 
 import ray  # NEW:
 from ray import serve  # NEW:
@@ -34,7 +35,7 @@ app = web.guarded(FastAPI(title="Digits"))
 
 class Picture(BaseModel):
     id: int
-    png: Base64Bytes
+    png: Annotated[Base64Bytes, AfterValidator(digits.as_pixels)]  # (1, 8, 8), 0 to 1
 
 
 class Label(BaseModel):
@@ -65,12 +66,8 @@ class Split:  # NEW:
 
     @app.post("/predict")
     async def predict(self, picture: Picture) -> Label:  # NEW:
-        try:
-            pixels = digits.as_pixels(picture.png)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
         (version,) = random.choices(self.versions, self.weights)  # NEW:
-        return Label(id=picture.id, **await version.remote(pixels))  # NEW:
+        return Label(id=picture.id, **await version.remote(picture.png))  # NEW:
 
 
 split = Split.bind()  # NEW:

@@ -21,13 +21,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import psutil
 import torch
 import typer
 import uvicorn
-from fastapi import FastAPI, HTTPException
-from pydantic import Base64Bytes, BaseModel
+from fastapi import FastAPI
+from pydantic import AfterValidator, Base64Bytes, BaseModel
 
 from workshop import digits, load, web
 
@@ -42,7 +43,7 @@ app = web.guarded(FastAPI(title="Digits"))
 
 class Picture(BaseModel):
     id: int
-    png: Base64Bytes
+    png: Annotated[Base64Bytes, AfterValidator(digits.as_pixels)]  # (1, 8, 8), 0 to 1
 
 
 class Label(BaseModel):
@@ -62,12 +63,8 @@ async def healthz() -> dict[str, int]:
 
 @app.post("/predict")
 async def predict(picture: Picture) -> Label:
-    try:
-        pixels = digits.as_pixels(picture.png)
-    except ValueError as error:
-        raise HTTPException(422, str(error)) from None
     await asyncio.sleep(BUSY)
-    label = model()(pixels[None]).argmax().item()
+    label = model()(picture.png[None]).argmax().item()
     app.state.ledger.execute(BOOK, (picture.id, label))
     await asyncio.sleep(BUSY)
     return Label(id=picture.id, label=label)

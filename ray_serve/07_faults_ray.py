@@ -17,11 +17,12 @@ import time
 import urllib.request
 from contextlib import suppress  # NEW:
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import psutil
 import typer
-from fastapi import FastAPI, HTTPException
-from pydantic import Base64Bytes, BaseModel
+from fastapi import FastAPI
+from pydantic import AfterValidator, Base64Bytes, BaseModel
 
 import ray  # NEW:
 from ray import serve  # NEW:
@@ -40,7 +41,7 @@ app = web.guarded(FastAPI(title="Digits"))
 
 class Picture(BaseModel):
     id: int
-    png: Base64Bytes
+    png: Annotated[Base64Bytes, AfterValidator(digits.as_pixels)]  # (1, 8, 8), 0 to 1
 
 
 class Label(BaseModel):
@@ -61,12 +62,8 @@ class Digits:  # NEW:
 
     @app.post("/predict")
     async def predict(self, picture: Picture) -> Label:  # NEW:
-        try:
-            pixels = digits.as_pixels(picture.png)
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
         await asyncio.sleep(BUSY)
-        label = self.model(pixels[None]).argmax().item()  # NEW:
+        label = self.model(picture.png[None]).argmax().item()  # NEW:
         self.ledger.execute(BOOK, (picture.id, label))  # NEW:
         await asyncio.sleep(BUSY)
         return Label(id=picture.id, label=label)
