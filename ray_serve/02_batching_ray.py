@@ -69,7 +69,7 @@ def main(requests: int = 600, clients: int = 32, port: int = 8000, seed: int = 4
 
     fast = platform.system() == "Linux" and os.environ.get(HAPROXY) != "0"  # NEW:
     for needed in (8404, 8500, 9101) if fast else ():  # NEW: of HAProxy, besides --port
-        web.check_port(needed)  # NEW:
+        web.check_port(needed, f"set {HAPROXY}=0")  # NEW:
     settings = {HAPROXY: str(int(fast)), DRAIN: "1"}  # NEW:
     ray.init(log_to_driver=False, runtime_env=dict(env_vars=settings))  # NEW:
     quiet = dict(enable_access_log=False, log_level="WARNING")  # NEW:

@@ -151,7 +151,7 @@ def held(script: str | Path, *flags: str, env: dict[str, str] | None = None) -> 
             said.seek(0)
             raise AssertionError(f"{error}; the script said:\n{said.read()[-3000:]}") from None
         finally:
-            end_session(process.pid, grace=20)
+            end_session(process.pid, grace=60)  # Serve gives open requests 20 s
             process.wait()
 
 

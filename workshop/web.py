@@ -70,7 +70,7 @@ def guarded(app: FastAPI, limit: int = LIMIT) -> FastAPI:
     return app
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, instead: str = "give another --port") -> None:
     """Raises typer.BadParameter unless a server can listen on PORT of this machine."""
     try:
         with socket.socket() as probe:
@@ -78,7 +78,7 @@ def check_port(port: int) -> None:
             probe.bind((HOST, port))
     except (OSError, OverflowError) as error:
         raise typer.BadParameter(
-            f"port {port} cannot be had ({error}): end what listens there, or give another --port"
+            f"port {port} cannot be had ({error}): end what listens there, or {instead}"
         ) from None
 
 
