@@ -13,8 +13,9 @@ setup: .venv/ready ## make .venv with everything (a second call does nothing)
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "Python 3.11 or newer is needed: make setup PYTHON=python3.12"; exit 1; }
-	@echo "Making .venv: about 3 GB to download (torch), some minutes ..."
-	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@if test -x $(PY); then echo "Bringing .venv up to date ..."; \
+	    else echo "Making .venv: about 3 GB to download (torch), some minutes ..."; \
+	    $(PYTHON) -m venv .venv; fi
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
