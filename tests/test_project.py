@@ -2,12 +2,13 @@
 
 import re
 import subprocess
+import sys
 
 import pytest
 
 from workshop.lessons import ROOT, all_pairs
 
-READMES = sorted(path for path in ROOT.glob("*/README.md") if path.parent.name != "benchmarks")
+READMES = sorted(path for path in ROOT.glob("[a-z]*/README.md"))
 COMMAND = re.compile(r"python (\w+/\w+\.py)")
 TARGET = re.compile(r"`?\bmake ([a-z]+(?:-[a-z]+)*)\b")
 
@@ -35,6 +36,14 @@ def test_every_lesson_is_in_its_readme_with_an_exercise() -> None:
         text = (ROOT / pair.stage / "README.md").read_text()
         assert f"\n## {pair.ray.name[:2]} " in text, pair.name
         assert f"make check EX={pair.stage}/{pair.ray.name[:2]}" in text, pair.name
+
+
+def test_two_at_a_time_a_module_stays_in_one_process() -> None:
+    """Else lessons would meet on one port, and start one Ray more than there has to be."""
+    command = [sys.executable, "-m", "pytest", "-n", "2", "-v", "-k", "documents", __file__]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    workers = re.findall(r"^\[(gw\d)\]", run.stdout, re.MULTILINE)
+    assert len(workers) > 3 and len(set(workers)) == 1, run.stdout[-2000:]
 
 
 def test_every_target_has_a_line_in_the_help() -> None:
