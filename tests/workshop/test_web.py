@@ -1,5 +1,6 @@
 """What a service turns away, and what is said of a port that is taken."""
 
+import asyncio
 import socket
 
 import pytest
@@ -59,6 +60,35 @@ def test_every_body_gets_the_right_answer(client, content, headers, status, reas
     answer = client.post("/sum", content=content, headers=headers)
     assert (answer.status_code, reason in answer.text) == (status, True), answer.text
     assert answer.json() is not ...
+
+
+def test_who_sends_too_slowly_is_told_so() -> None:
+    app = web.guarded(FastAPI(), seconds=0.1)
+
+    @app.post("/sum")
+    async def add(given: Sum) -> float:
+        await asyncio.sleep(0.3)  # the time for the answer is no concern of it
+        return given.a + given.b
+
+    async def ask(*pieces: bytes) -> list[dict]:
+        said, left = [], list(pieces)
+
+        async def receive() -> dict:
+            if not left:
+                await asyncio.sleep(60)
+            return dict(type="http.request", body=left.pop(0), more_body=True)
+
+        async def send(message: dict) -> None:
+            said.append(message)
+
+        scope = dict(type="http", method="POST", path="/sum", query_string=b"", root_path="")
+        scope["headers"] = [(b"content-type", b"application/json"), (b"content-length", b"8")]
+        await app(scope, receive, send)
+        return said
+
+    start, body = asyncio.run(ask(b'{"a"'))
+    assert start["status"] == 408 and b"took over 0.1 s" in body["body"]
+    assert TestClient(app).post("/sum", json=dict(a=1)).json() == 1
 
 
 def test_nothing_to_send_needs_no_content_type(client) -> None:
