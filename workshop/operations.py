@@ -1,5 +1,6 @@
 """What the people who run a service want to know of it, asked over HTTP as they would ask."""
 
+import hashlib
 import http.client
 import json
 import time
@@ -12,27 +13,37 @@ from prometheus_client.parser import text_string_to_metric_families
 HEADER, TOO_LARGE, PATIENCE = "X-API-Key", 2_000_000, 30  # bytes, seconds
 
 
+def fingerprint(key: str) -> str:
+    """What a service needs of a key to recognise it; of a random key it gives nothing away."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 def refusals(url: str, body: dict, key: str) -> dict[str, int]:
     """The status for each request that must be turned away."""
-    kind, known = {"Content-Type": "application/json"}, {HEADER: key}
+    kind = {"Content-Type": "application/json"}
     wrong = {"no key": {}, "a wrong key": {HEADER: f"not {key}"}}
     found = {
         what: requests.post(url, json=body, headers=headers, timeout=PATIENCE).status_code
         for what, headers in wrong.items()
     }
-    large = requests.post(url, b" " * TOO_LARGE, headers=known | kind, timeout=PATIENCE)
+    large = requests.post(url, b" " * TOO_LARGE, headers=kind | {HEADER: key}, timeout=PATIENCE)
     return found | {f"{TOO_LARGE // 1_000_000} MB": large.status_code}
 
 
-def scraped(url: str, name: str, headers: dict | None = None, **labels: str) -> float:
-    """The sum of a counter's samples that have those LABELS, on a page for Prometheus."""
-    page = requests.get(url, headers=headers, timeout=PATIENCE).text
-    samples = [each for family in text_string_to_metric_families(page) for each in family.samples]
-    return sum(
-        each.value
-        for each in samples
-        if each.name == f"{name}_total" and labels.items() <= each.labels.items()
-    )
+def scraped(url: str, name: str, least: int, headers: dict | None = None, **labels: str) -> int:
+    """The sum of a counter's samples that have those LABELS, on a page for Prometheus.
+
+    Metrics come late: it asks until they add up to LEAST, or patience runs out.
+    """
+    deadline, found = time.monotonic() + PATIENCE, -1
+    while found < least and time.monotonic() < deadline:
+        time.sleep(0.1)
+        page = requests.get(url, headers=headers, timeout=PATIENCE).text
+        families = text_string_to_metric_families(page)
+        samples = [each for family in families for each in family.samples]
+        here = [each for each in samples if labels.items() <= each.labels.items()]
+        found = int(sum(each.value for each in here if each.name == f"{name}_total"))
+    return found
 
 
 def unfinished(url: str, body: dict, key: str) -> Callable[[], int]:

@@ -4,6 +4,7 @@ Requests that are too large or no JSON are turned away before they are read, and
 malformed gets a 4xx with a sentence in JSON.
 """
 
+import asyncio
 import multiprocessing
 import socket
 import time
@@ -19,27 +20,36 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOST, LIMIT, PATIENCE = "127.0.0.1", 1_000_000, 60
+SLOWEST = 30  # seconds within which a client must have sent its request
 
 
 class Guard:
-    """ASGI middleware: 413 for a body over LIMIT bytes, 415 for one that is not JSON.
+    """ASGI middleware: 413 for a body over LIMIT bytes, 415 for one that is not JSON, 408 for one
+    that is not here after SECONDS.
 
     A dependency of FastAPI comes too late for that: the body has been read by then.
     """
 
-    def __init__(self, app: ASGIApp, limit: int = LIMIT) -> None:
-        self.app, self.limit = app, limit
+    def __init__(self, app: ASGIApp, limit: int = LIMIT, seconds: float = SLOWEST) -> None:
+        self.app, self.limit, self.seconds = app, limit, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         headers, read = dict(scope["headers"]), 0
+        deadline: float | None = asyncio.get_running_loop().time() + self.seconds
         too_large = HTTPException(413, f"the body has more than {self.limit} bytes")
         not_json = HTTPException(415, "the body must be JSON: Content-Type: application/json")
 
         async def limited() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, deadline
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, f"the body took over {self.seconds} s") from None
+            if not message.get("more_body"):
+                deadline = None  # what comes now is the end of the connection
             read += len(message.get("body", b""))
             if read > self.limit:
                 raise too_large
@@ -63,9 +73,9 @@ async def explain(request: Request, error: RequestValidationError) -> JSONRespon
     return JSONResponse(dict(detail=wrong), 422)
 
 
-def guarded(app: FastAPI, limit: int = LIMIT) -> FastAPI:
+def guarded(app: FastAPI, limit: int = LIMIT, seconds: float = SLOWEST) -> FastAPI:
     """The same app, behind the Guard."""
-    app.add_middleware(Guard, limit=limit)
+    app.add_middleware(Guard, limit=limit, seconds=seconds)
     app.add_exception_handler(RequestValidationError, explain)
     return app
 
