@@ -15,8 +15,9 @@ import psutil
 import torch
 import typer
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
+
+from workshop import digits
 
 TRAIN, WORST = 1000, 10.0  # digits to learn from; a loss above, or no number at all, counts as this
 
@@ -30,18 +31,12 @@ def choices(trials: int, seed: int) -> list[dict]:
     ]
 
 
-def network() -> torch.nn.Module:
-    first, second = (torch.nn.Conv2d(a, b, 3, padding=1) for a, b in ((1, 16), (16, 32)))
-    relu, pool, last = torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Linear(32 * 4, 10)
-    return torch.nn.Sequential(first, relu, pool, second, relu, pool, torch.nn.Flatten(), last)
-
-
 def train(config: dict, data: tuple) -> list[dict]:
     """Loss and accuracy after each epoch, on the digits that it does not learn from."""
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
     (pixels, labels), choice, reports = data, config["choice"], []
-    model = network()
+    model = digits.network("convnet")
     optimizer = torch.optim.SGD(model.parameters(), choice["lr"], choice["momentum"])
     for _ in range(config["epochs"]):
         for rows in torch.randperm(TRAIN).split(choice["batch"]):
@@ -61,14 +56,11 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     """Looks for the best of TRIALS configurations, each trained for EPOCHS epochs at most."""
     if trials < 1 or epochs < 1:
         raise typer.BadParameter("--trials and --epochs start at 1")
-    found, order = load_digits(), torch.randperm(1797, generator=torch.Generator().manual_seed(0))
-    pixels = torch.tensor(found.images).float()[:, None] / 16
-    data = pixels[order], torch.tensor(found.target)[order]
     tried, folder = choices(trials, seed), Path("out/ray_tune/01_asha")
 
     start, results = time.time(), []
     for number, choice in enumerate(tried):
-        results.append(train(dict(choice=choice, epochs=epochs, seed=seed), data))
+        results.append(train(dict(choice=choice, epochs=epochs, seed=seed), digits.dataset()))
         loss = results[-1][-1]["loss"]
         print(f"trial {number}: loss {loss:.4f} in {epochs} epochs", flush=True)
     curves = [[report["loss"] for report in reports] for reports in results]

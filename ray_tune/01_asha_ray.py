@@ -17,12 +17,13 @@ import psutil
 import torch
 import typer
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
 
 import ray  # NEW:
 from ray import tune  # NEW:
 from ray.tune.schedulers import ASHAScheduler  # NEW:
+
+from workshop import digits
 
 TRAIN, WORST = 1000, 10.0  # digits to learn from; a loss above, or no number at all, counts as this
 
@@ -36,18 +37,12 @@ def choices(trials: int, seed: int) -> list[dict]:
     ]
 
 
-def network() -> torch.nn.Module:
-    first, second = (torch.nn.Conv2d(a, b, 3, padding=1) for a, b in ((1, 16), (16, 32)))
-    relu, pool, last = torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Linear(32 * 4, 10)
-    return torch.nn.Sequential(first, relu, pool, second, relu, pool, torch.nn.Flatten(), last)
-
-
 def train(config: dict, data: tuple) -> None:  # NEW:
     """Reports loss and accuracy after each epoch, on the digits that it does not learn from."""
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
     (pixels, labels), choice = data, config["choice"]  # NEW:
-    model = network()
+    model = digits.network("convnet")
     optimizer = torch.optim.SGD(model.parameters(), choice["lr"], choice["momentum"])
     for _ in range(config["epochs"]):
         for rows in torch.randperm(TRAIN).split(choice["batch"]):
@@ -78,9 +73,6 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     """Looks for the best of TRIALS configurations, each trained for EPOCHS epochs at most."""
     if trials < 1 or epochs < 1:
         raise typer.BadParameter("--trials and --epochs start at 1")
-    found, order = load_digits(), torch.randperm(1797, generator=torch.Generator().manual_seed(0))
-    pixels = torch.tensor(found.images).float()[:, None] / 16
-    data = pixels[order], torch.tensor(found.target)[order]
     tried, folder = choices(trials, seed), Path("out/ray_tune/01_asha")
 
     shutil.rmtree(folder / "sweep", ignore_errors=True)  # NEW:
@@ -93,7 +85,7 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     kept, progress = dict(name="sweep", storage_path=folder.absolute()), Progress()  # NEW:
     run = tune.RunConfig(verbose=0, callbacks=[progress], **kept)  # NEW:
     how = dict(param_space=space, tune_config=search, run_config=run)  # NEW:
-    results = tune.Tuner(tune.with_parameters(train, data=data), **how).fit()  # NEW:
+    results = tune.Tuner(tune.with_parameters(train, data=digits.dataset()), **how).fit()  # NEW:
     curves = [result.metrics_dataframe["loss"].to_list() for result in results]  # NEW:
     scores = [result.metrics["accuracy"] for result in results]  # NEW:
     end, start = time.time(), progress.start  # NEW:

@@ -16,8 +16,9 @@ import torch
 import typer
 from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
+
+from workshop import digits
 
 TRAIN, EPOCHS, WORST = 1000, 12, 10.0  # a loss above, or no number at all, counts as this
 RANDOM = 10  # this many trials have to be known before TPE, Optuna's sampler, makes use of them
@@ -29,17 +30,11 @@ SPACE = {
 }
 
 
-def network() -> torch.nn.Module:
-    first, second = (torch.nn.Conv2d(a, b, 3, padding=1) for a, b in ((1, 16), (16, 32)))
-    relu, pool, last = torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Linear(32 * 4, 10)
-    return torch.nn.Sequential(first, relu, pool, second, relu, pool, torch.nn.Flatten(), last)
-
-
 def train(config: dict, data: tuple) -> dict:
     """The loss on the digits that it did not learn from."""
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
-    (pixels, labels), model = data, network()
+    (pixels, labels), model = data, digits.network("convnet")
     given = dict(momentum=config["momentum"], weight_decay=config["decay"])
     optimizer = torch.optim.SGD(model.parameters(), config["lr"], **given)
     for _ in range(EPOCHS):
@@ -58,9 +53,6 @@ def main(trials: int = 30, seed: int = 42) -> dict:
     if trials < 1:
         raise typer.BadParameter("--trials starts at 1")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    found, order = load_digits(), torch.randperm(1797, generator=torch.Generator().manual_seed(0))
-    pixels = torch.tensor(found.images).float()[:, None] / 16
-    data = pixels[order], torch.tensor(found.target)[order]
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM)
     folder = Path("out/ray_tune/02_optuna")
 
@@ -68,7 +60,7 @@ def main(trials: int = 30, seed: int = 42) -> dict:
     study = optuna.create_study(sampler=sampler, direction="minimize")
     for number in range(trials):
         trial = study.ask(SPACE)
-        losses.append(train(trial.params | dict(seed=seed), data)["loss"])
+        losses.append(train(trial.params | dict(seed=seed), digits.dataset())["loss"])
         study.tell(trial, losses[-1])
         tried.append(trial.params)
         print(f"trial {number}: loss {losses[-1]:.4f}", flush=True)

@@ -18,12 +18,13 @@ import torch
 import typer
 from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
 
 import ray  # NEW:
 from ray import tune  # NEW:
 from ray.tune.search.optuna import OptunaSearch  # NEW:
+
+from workshop import digits
 
 TRAIN, EPOCHS, WORST = 1000, 12, 10.0  # a loss above, or no number at all, counts as this
 RANDOM = 10  # this many trials have to be known before TPE, Optuna's sampler, makes use of them
@@ -35,17 +36,11 @@ SPACE = {
 }
 
 
-def network() -> torch.nn.Module:
-    first, second = (torch.nn.Conv2d(a, b, 3, padding=1) for a, b in ((1, 16), (16, 32)))
-    relu, pool, last = torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Linear(32 * 4, 10)
-    return torch.nn.Sequential(first, relu, pool, second, relu, pool, torch.nn.Flatten(), last)
-
-
 def train(config: dict, data: tuple) -> dict:
     """The loss on the digits that it did not learn from."""
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
-    (pixels, labels), model = data, network()
+    (pixels, labels), model = data, digits.network("convnet")
     given = dict(momentum=config["momentum"], weight_decay=config["decay"])
     optimizer = torch.optim.SGD(model.parameters(), config["lr"], **given)
     for _ in range(EPOCHS):
@@ -75,9 +70,6 @@ def main(trials: int = 30, seed: int = 42) -> dict:
     if trials < 1:
         raise typer.BadParameter("--trials starts at 1")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    found, order = load_digits(), torch.randperm(1797, generator=torch.Generator().manual_seed(0))
-    pixels = torch.tensor(found.images).float()[:, None] / 16
-    data = pixels[order], torch.tensor(found.target)[order]
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM)
     folder = Path("out/ray_tune/02_optuna")
 
@@ -91,7 +83,7 @@ def main(trials: int = 30, seed: int = 42) -> dict:
     kept = dict(name="sweep", storage_path=folder.absolute(), callbacks=[progress])  # NEW:
     run = tune.RunConfig(verbose=0, **kept)  # NEW:
     how = dict(param_space=dict(seed=seed), tune_config=search, run_config=run)  # NEW:
-    results = tune.Tuner(tune.with_parameters(train, data=data), **how).fit()  # NEW:
+    results = tune.Tuner(tune.with_parameters(train, data=digits.dataset()), **how).fit()  # NEW:
     losses = [result.metrics["loss"] for result in results]  # NEW:
     tried = [{key: result.config[key] for key in SPACE} for result in results]  # NEW:
     end, start = time.time(), progress.start  # NEW:

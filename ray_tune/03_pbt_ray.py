@@ -18,12 +18,13 @@ import psutil
 import torch
 import typer
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
 
 import ray  # NEW:
 from ray import tune  # NEW:
 from ray.tune.schedulers import pbt  # NEW:
+
+from workshop import digits
 
 TRAIN, EPOCHS, WORST = 600, 6, 10.0  # no loss counts for more than 10, nor does one that is NaN
 
@@ -77,9 +78,8 @@ def main(members: int = 8, generations: int = 4, seed: int = 42) -> dict:
     """Trains MEMBERS networks, alike but for their rates, for GENERATIONS times 6 epochs."""
     if members < 4 or generations < 1:
         raise typer.BadParameter("--members starts at 4, --generations at 1")
-    found, order = load_digits(), torch.randperm(1797, generator=torch.Generator().manual_seed(0))
-    pixels, labels = torch.tensor(found.images).float() / 16, torch.tensor(found.target)
-    data, chance = (pixels[order], labels[order]), random.Random(seed)
+    (pixels, labels), chance = digits.dataset(), random.Random(seed)
+    data = pixels[:, 0], labels
     rates = [10 ** chance.uniform(-3, 0) for _ in range(members)]
 
     folder, progress = Path("out/ray_tune/03_pbt").absolute(), Progress()  # NEW:
