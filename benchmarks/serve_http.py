@@ -10,13 +10,9 @@ import sys
 from statistics import median
 
 import typer
-from twins import returned
+from twins import HAPROXY, returned
 
 BASELINE, RAY = (f"ray_serve/01_http_{twin}.py" for twin in ("baseline", "ray"))
-HAPROXY = {
-    "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-}
 WAYS = {
     "uvicorn": (BASELINE, {}),
     "Serve, its proxy": (RAY, {"RAY_SERVE_ENABLE_HA_PROXY": "0"}),

@@ -6,19 +6,17 @@ HAProxy needs Linux. Exits with 1 unless the answers are equal, none failed, and
 both ingresses comes sooner than the baseline's whole answer.
 """
 
-import os
 import random
 import sys
 
 import typer
 from transformers import AutoTokenizer
-from twins import returned
+from twins import HAPROXY, returned
 
 from workshop import offline_data
 from workshop.lessons import ROOT
 
 BASELINE, RAY = (f"ray_serve/09_streaming_{twin}.py" for twin in ("baseline", "ray"))
-HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1", "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1"}
 WAYS = {
     "uvicorn, all at the end": (BASELINE, {}),
     "Serve, default proxy": (RAY, {}),
@@ -43,10 +41,7 @@ def main(questions: int = 200, clients: int = 1, port: int = 8000, seed: int = 4
     print(f"| {clients} clients | first token p50 | over a websocket | seconds | ms a token |")
     print("|--|--:|--:|--:|--:|", flush=True)
     for name, (script, env) in ways.items():
-        os.environ |= env
-        said = returned(script, arguments)
-        for key in env:
-            del os.environ[key]
+        said = returned(script, arguments, env)
         found.append(said)
         talk = f"{said['first_on_socket']:.0f} ms" if "first_on_socket" in said else ""
         print(

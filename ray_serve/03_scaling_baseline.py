@@ -18,11 +18,10 @@ import psutil
 import typer
 import uvicorn
 from fastapi import FastAPI
-from matplotlib.figure import Figure
 from pydantic import BaseModel, FiniteFloat, conlist
 from sklearn.datasets import load_digits
 
-from workshop import load, web
+from workshop import load, plots, web
 
 FOLDER, TRAIN = Path("out/ray_serve/03_scaling"), 1000
 app = web.guarded(FastAPI(title="Digits"))
@@ -61,21 +60,6 @@ def serve_app(port: int, device_seconds: float) -> None:
     uvicorn.run(app, host=web.HOST, port=port, log_level="warning")
 
 
-def draw(answers: list[load.Answer], replicas: list[tuple[float, int]], file: Path) -> None:
-    """Above how long each answer took (red: refused), below the number of replicas."""
-    figure, start = Figure(figsize=(8, 5), layout="constrained"), replicas[0][0]
-    above, below = figure.subplots(2, sharex=True)
-    sent, took = zip(*((a.sent - start, 1000 * a.seconds) for a in answers), strict=True)
-    colors = ["tab:blue" if answer.status == 200 else "tab:red" for answer in answers]
-    above.scatter(sent, took, 4, colors)
-    times, counts = zip(*((moment - start, count) for moment, count in replicas), strict=True)
-    below.step(times, counts, where="post")
-    above.set(ylabel="milliseconds")
-    below.set(xlabel="seconds", ylabel="replicas", ylim=(0, max(counts) + 1))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file)
-
-
 def main(
     peak: int = 8, clients: int = 8, device_seconds: float = 0.05, port: int = 8000, seed: int = 42
 ) -> dict:
@@ -98,7 +82,7 @@ def main(
         replicas.append((time.time(), 1))
 
     answers = before.answers + at_once.answers + busy.answers + after.answers
-    draw(answers, replicas, FOLDER / "baseline.png")
+    plots.latency(FOLDER / "baseline.png", answers, replicas)
     right = [answer.seconds for answer in at_once.answers if answer.status == 200]
     wrong = [answer.seconds for answer in at_once.failed if answer.status == 503]
     half = [a.sent for a in busy.answers if a.sent > busy.answers[0].sent + peak / 2]

@@ -16,14 +16,13 @@ import numpy as np
 import psutil
 import typer
 from fastapi import FastAPI
-from matplotlib.figure import Figure
 from pydantic import BaseModel, FiniteFloat, conlist
 from sklearn.datasets import load_digits
 
 import ray  # NEW:
 from ray import serve  # NEW:
 
-from workshop import load, web
+from workshop import load, plots, web
 
 FOLDER, TRAIN = Path("out/ray_serve/03_scaling"), 1000
 CPUS, TARGET = 0.4, 2  # NEW: of a replica; the requests that it should have at a time
@@ -72,21 +71,6 @@ def watch(replicas: list[tuple[float, int]], seconds: float, until: int = 0) -> 
         time.sleep(0.2)  # NEW:
 
 
-def draw(answers: list[load.Answer], replicas: list[tuple[float, int]], file: Path) -> None:
-    """Above how long each answer took (red: refused), below the number of replicas."""
-    figure, start = Figure(figsize=(8, 5), layout="constrained"), replicas[0][0]
-    above, below = figure.subplots(2, sharex=True)
-    sent, took = zip(*((a.sent - start, 1000 * a.seconds) for a in answers), strict=True)
-    colors = ["tab:blue" if answer.status == 200 else "tab:red" for answer in answers]
-    above.scatter(sent, took, 4, colors)
-    times, counts = zip(*((moment - start, count) for moment, count in replicas), strict=True)
-    below.step(times, counts, where="post")
-    above.set(ylabel="milliseconds")
-    below.set(xlabel="seconds", ylabel="replicas", ylim=(0, max(counts) + 1))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file)
-
-
 def main(
     peak: int = 8, clients: int = 8, device_seconds: float = 0.05, port: int = 8000, seed: int = 42
 ) -> dict:
@@ -123,7 +107,7 @@ def main(
         serve.shutdown()  # NEW:
 
     answers = before.answers + at_once.answers + busy.answers + after.answers
-    draw(answers, replicas, FOLDER / "ray.png")  # NEW:
+    plots.latency(FOLDER / "ray.png", answers, replicas)  # NEW:
     right = [answer.seconds for answer in at_once.answers if answer.status == 200]
     wrong = [answer.seconds for answer in at_once.failed if answer.status == 503]
     half = [a.sent for a in busy.answers if a.sent > busy.answers[0].sent + peak / 2]

@@ -14,10 +14,9 @@ from pathlib import Path
 import psutil
 import torch
 import typer
-from matplotlib.figure import Figure
 from torch.nn.functional import cross_entropy
 
-from workshop import digits
+from workshop import digits, plots
 
 TRAIN, WORST = 1000, 10.0  # digits to learn from; a loss above, or no number at all, counts as this
 
@@ -69,12 +68,7 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
 
     best = min(range(trials), key=lambda number: curves[number][-1])
     file, done = folder / "baseline.png", sum(map(len, curves))
-    axes = Figure(layout="constrained").add_subplot(xlabel="epoch", ylabel="loss", yscale="log")
-    for number, curve in enumerate(curves):
-        color = "tab:red" if number == best else "tab:gray"
-        axes.plot(range(1, len(curve) + 1), curve, "o-", color=color, markevery=[-1])
-    folder.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(file)
+    plots.learning_curves(file, curves, best)
     score, answer = scores[best], f"{sum(curve[0] for curve in curves) / trials:.6f}"
     ready, seconds = start - psutil.Process().create_time(), end - start
     print(f"ready in {ready:.1f} s")

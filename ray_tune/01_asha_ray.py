@@ -7,23 +7,20 @@ after their first epoch, which both searches see.
 Last line: 32 trials in 5.86 s (5.5 trials/s), answer 2.284740
 """
 
-import os  # NEW:
 import random
-import shutil  # NEW:
 import time
 from pathlib import Path
 
 import psutil
 import torch
 import typer
-from matplotlib.figure import Figure
 from torch.nn.functional import cross_entropy
 
 import ray  # NEW:
 from ray import tune  # NEW:
 from ray.tune.schedulers import ASHAScheduler  # NEW:
 
-from workshop import digits
+from workshop import digits, plots, sweeps
 
 TRAIN, WORST = 1000, 10.0  # digits to learn from; a loss above, or no number at all, counts as this
 
@@ -57,32 +54,21 @@ def train(config: dict, data: tuple) -> None:  # NEW:
         tune.report(dict(loss=loss, accuracy=accuracy))  # NEW: here it may end
 
 
-class Progress(tune.Callback):  # NEW:
-    start = None  # NEW:
-
-    def on_trial_start(self, trials, trial, **info) -> None:  # NEW:
-        self.start = self.start or time.time()  # NEW:
-
-    def on_trial_complete(self, trials, trial, **info) -> None:  # NEW:
-        last = trial.last_result  # NEW:
-        text = f"loss {last['loss']:.4f} in {last['training_iteration']} epochs"  # NEW:
-        print(f"trial {trials.index(trial)}: {text}", flush=True)  # NEW:
-
-
 def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
     """Looks for the best of TRIALS configurations, each trained for EPOCHS epochs at most."""
     if trials < 1 or epochs < 1:
         raise typer.BadParameter("--trials and --epochs start at 1")
     tried, folder = choices(trials, seed), Path("out/ray_tune/01_asha")
 
-    shutil.rmtree(folder / "sweep", ignore_errors=True)  # NEW:
-    os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
+    sweeps.fresh(folder / "sweep")  # NEW:
+    line = "trial {number}: loss {loss:.4f} in {training_iteration} epochs"  # NEW:
+    progress = sweeps.Progress(line)  # NEW:
     ray.init()  # NEW:
     space = dict(choice=tune.grid_search(tried), epochs=epochs, seed=seed)  # NEW:
     asha = ASHAScheduler(max_t=epochs, grace_period=2, reduction_factor=3)  # NEW:
     goal = dict(metric="loss", mode="min", scheduler=asha)  # NEW:
     search = tune.TuneConfig(**goal, max_concurrent_trials=2, reuse_actors=True)  # NEW:
-    kept, progress = dict(name="sweep", storage_path=folder.absolute()), Progress()  # NEW:
+    kept = dict(name="sweep", storage_path=folder.absolute())  # NEW:
     run = tune.RunConfig(verbose=0, callbacks=[progress], **kept)  # NEW:
     how = dict(param_space=space, tune_config=search, run_config=run)  # NEW:
     results = tune.Tuner(tune.with_parameters(train, data=digits.dataset()), **how).fit()  # NEW:
@@ -92,12 +78,7 @@ def main(trials: int = 32, epochs: int = 27, seed: int = 42) -> dict:
 
     best = min(range(trials), key=lambda number: curves[number][-1])
     file, done = folder / "ray.png", sum(map(len, curves))
-    axes = Figure(layout="constrained").add_subplot(xlabel="epoch", ylabel="loss", yscale="log")
-    for number, curve in enumerate(curves):
-        color = "tab:red" if number == best else "tab:gray"
-        axes.plot(range(1, len(curve) + 1), curve, "o-", color=color, markevery=[-1])
-    folder.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(file)
+    plots.learning_curves(file, curves, best)
     score, answer = scores[best], f"{sum(curve[0] for curve in curves) / trials:.6f}"
     ready, seconds = start - psutil.Process().create_time(), end - start
     print(f"ready in {ready:.1f} s")

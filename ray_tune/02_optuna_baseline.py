@@ -14,11 +14,10 @@ import optuna
 import psutil
 import torch
 import typer
-from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from torch.nn.functional import cross_entropy
 
-from workshop import digits
+from workshop import digits, plots
 
 TRAIN, EPOCHS, WORST = 1000, 12, 10.0  # a loss above, or no number at all, counts as this
 RANDOM = 10  # this many trials have to be known before TPE, Optuna's sampler, makes use of them
@@ -66,14 +65,8 @@ def main(trials: int = 30, seed: int = 42) -> dict:
         print(f"trial {number}: loss {losses[-1]:.4f}", flush=True)
     end = time.time()
 
-    numbers, first, file = range(1, trials + 1), losses[:RANDOM], folder / "baseline.png"
-    axes = Figure(layout="constrained").add_subplot(xlabel="trials", ylabel="loss", yscale="log")
-    axes.plot(numbers, losses, "o", color="tab:gray")
-    best_so_far = [min(losses[:number]) for number in numbers]
-    axes.step(numbers, best_so_far, where="post", color="tab:red")
-    axes.axvspan(0.5, RANDOM + 0.5, alpha=0.1)
-    folder.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(file)
+    first, file = losses[:RANDOM], folder / "baseline.png"
+    plots.best_so_far(file, losses, shaded=RANDOM)
     best, answer = losses.index(min(losses)), f"{sum(first) / len(first):.6f}"
     ready, seconds = start - psutil.Process().create_time(), end - start
     print(f"ready in {ready:.1f} s")

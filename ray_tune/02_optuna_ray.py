@@ -7,8 +7,6 @@ which Optuna draws at random in both searches, before it chooses by what it has 
 Last line: 30 trials in 6.65 s (4.5 trials/s), answer 1.701341
 """
 
-import os  # NEW:
-import shutil  # NEW:
 import time
 from pathlib import Path
 
@@ -16,7 +14,6 @@ import optuna
 import psutil
 import torch
 import typer
-from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from torch.nn.functional import cross_entropy
 
@@ -24,7 +21,7 @@ import ray  # NEW:
 from ray import tune  # NEW:
 from ray.tune.search.optuna import OptunaSearch  # NEW:
 
-from workshop import digits
+from workshop import digits, plots, sweeps
 
 TRAIN, EPOCHS, WORST = 1000, 12, 10.0  # a loss above, or no number at all, counts as this
 RANDOM = 10  # this many trials have to be known before TPE, Optuna's sampler, makes use of them
@@ -54,17 +51,6 @@ def train(config: dict, data: tuple) -> dict:
     return dict(loss=loss.nan_to_num(WORST).clamp(max=WORST).item())
 
 
-class Progress(tune.Callback):  # NEW:
-    start = None  # NEW:
-
-    def on_trial_start(self, trials, trial, **info) -> None:  # NEW:
-        self.start = self.start or time.time()  # NEW:
-
-    def on_trial_complete(self, trials, trial, **info) -> None:  # NEW:
-        loss = trial.last_result["loss"]  # NEW:
-        print(f"trial {trials.index(trial)}: loss {loss:.4f}", flush=True)  # NEW:
-
-
 def main(trials: int = 30, seed: int = 42) -> dict:
     """Lets Optuna look for the best configuration in TRIALS trials."""
     if trials < 1:
@@ -73,9 +59,8 @@ def main(trials: int = 30, seed: int = 42) -> dict:
     sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=RANDOM)
     folder = Path("out/ray_tune/02_optuna")
 
-    progress = Progress()  # NEW:
-    shutil.rmtree(folder / "sweep", ignore_errors=True)  # NEW:
-    os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
+    progress = sweeps.Progress("trial {number}: loss {loss:.4f}")  # NEW:
+    sweeps.fresh(folder / "sweep")  # NEW:
     ray.init()  # NEW:
     study = OptunaSearch(SPACE, metric="loss", mode="min", sampler=sampler)  # NEW:
     many = dict(num_samples=trials, max_concurrent_trials=2)  # NEW:
@@ -88,14 +73,8 @@ def main(trials: int = 30, seed: int = 42) -> dict:
     tried = [{key: result.config[key] for key in SPACE} for result in results]  # NEW:
     end, start = time.time(), progress.start  # NEW:
 
-    numbers, first, file = range(1, trials + 1), losses[:RANDOM], folder / "ray.png"
-    axes = Figure(layout="constrained").add_subplot(xlabel="trials", ylabel="loss", yscale="log")
-    axes.plot(numbers, losses, "o", color="tab:gray")
-    best_so_far = [min(losses[:number]) for number in numbers]
-    axes.step(numbers, best_so_far, where="post", color="tab:red")
-    axes.axvspan(0.5, RANDOM + 0.5, alpha=0.1)
-    folder.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(file)
+    first, file = losses[:RANDOM], folder / "ray.png"
+    plots.best_so_far(file, losses, shaded=RANDOM)
     best, answer = losses.index(min(losses)), f"{sum(first) / len(first):.6f}"
     ready, seconds = start - psutil.Process().create_time(), end - start
     print(f"ready in {ready:.1f} s")

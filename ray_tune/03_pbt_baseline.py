@@ -14,10 +14,9 @@ from pathlib import Path
 import psutil
 import torch
 import typer
-from matplotlib.figure import Figure
 from torch.nn.functional import cross_entropy
 
-from workshop import digits
+from workshop import digits, plots
 
 TRAIN, EPOCHS, WORST = 600, 6, 10.0  # no loss counts for more than 10, nor does one that is NaN
 
@@ -63,12 +62,7 @@ def main(members: int = 8, generations: int = 4, seed: int = 42) -> dict:
 
     best = min((s for s in stories if len(s) == generations), key=lambda s: s[-1]["loss"])
     loss, file = best[-1]["loss"], Path("out/ray_tune/03_pbt/baseline.png")
-    axes = Figure(layout="constrained").add_subplot(xlabel="generation", ylabel="rate")
-    for story in [*stories, best]:
-        color, lived = "tab:red" if story is best else "darkgray", range(1, len(story) + 1)
-        axes.semilogy(lived, [row["rate"] for row in story], "o-", color=color)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    axes.figure.savefig(file)
+    plots.lineage(file, stories, best)
     ready, seconds = start - psutil.Process().create_time(), end - start
     items, early = len(stories) * EPOCHS, sorted(s[-1]["loss"] for s in stories if len(s) == 1)
     answer = f"{sum(early) / members:.6f}"

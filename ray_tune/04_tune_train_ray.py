@@ -10,7 +10,6 @@ import os
 import random
 import time
 from pathlib import Path  # NEW:
-from shutil import rmtree  # NEW:
 
 import psutil
 import torch
@@ -25,6 +24,8 @@ from ray import tune  # NEW:
 from ray.train import RunConfig, ScalingConfig  # NEW:
 from ray.train.torch import TorchTrainer, prepare_data_loader, prepare_model  # NEW:
 from ray.tune.integration.ray_train import TuneReportCallback  # NEW:
+
+from workshop import sweeps  # NEW:
 
 BATCH = 64
 TRIAL, WORKER = 0.2, 0.9  # NEW: CPUs: a trial only waits for its workers, and they compute
@@ -67,12 +68,6 @@ def run(config: dict) -> None:  # NEW:
     TorchTrainer(train, train_loop_config=config, **given).fit()  # NEW:
 
 
-class Progress(tune.Callback):  # NEW:
-    def on_trial_complete(self, iteration, trials, trial, **info) -> None:  # NEW:
-        rate, loss = trial.config["rate"], trial.last_result["loss"]  # NEW:
-        print(f"rate {rate:.4f}: loss {loss:.4f}", flush=True)  # NEW:
-
-
 def main(trials: int = 2, epochs: int = 10, workers: int = 2, seed: int = 42) -> dict:
     """TRIALS learning rates; with each, WORKERS processes train for EPOCHS epochs."""
     if min(trials, epochs) < 1 or not 2 <= workers <= BATCH:
@@ -80,20 +75,17 @@ def main(trials: int = 2, epochs: int = 10, workers: int = 2, seed: int = 42) ->
     rng = random.Random(seed)
     rates = [10 ** rng.uniform(-3, -1) for _ in range(trials)]
 
-    folder = Path("out/ray_tune/04_tune_train").absolute()  # NEW:
-    rmtree(folder, ignore_errors=True)  # NEW:
-    os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
+    folder = sweeps.fresh(Path("out/ray_tune/04_tune_train"))  # NEW:
+    progress = sweeps.Progress("rate {rate:.4f}: loss {loss:.4f}")  # NEW:
     ray.init(log_to_driver=False)  # NEW:
     there = ray.cluster_resources()["CPU"]  # NEW:
     at_once = int(there / (TRIAL + workers * WORKER))  # NEW: one more would wait, and so would all
     if not at_once:  # NEW:
-        raise typer.BadParameter(
-            f"{workers} workers want more CPUs than the {there:g} of Ray"
-        )  # NEW:
+        raise typer.BadParameter(f"{workers} workers want more CPUs than Ray's {there:g}")  # NEW:
     space = dict(rate=tune.grid_search(rates), epochs=epochs, workers=workers, seed=seed)  # NEW:
     space |= dict(folder=str(folder / "runs"))  # NEW:
     search = tune.TuneConfig(max_concurrent_trials=at_once, reuse_actors=True)  # NEW:
-    kept = dict(name="sweep", storage_path=folder, callbacks=[Progress()], verbose=0)  # NEW:
+    kept = dict(name="sweep", storage_path=folder, callbacks=[progress], verbose=0)  # NEW:
     trial = tune.with_resources(run, {"cpu": TRIAL})  # NEW:
     given = dict(tune_config=search, run_config=tune.RunConfig(**kept))  # NEW:
     results = tune.Tuner(trial, param_space=space, **given).fit()  # NEW:

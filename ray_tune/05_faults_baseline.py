@@ -7,15 +7,10 @@ each trial, and retries by hand. Whoever kills the loop itself starts over.
 Last line: 6 trials in 10.39 s (0.6 trials/s), answer 0.304491
 """
 
-import json
-import os
-import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from random import Random
 from shutil import rmtree
-from textwrap import shorten
 from traceback import format_exception_only
 
 import psutil
@@ -25,24 +20,14 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from workshop.faults import EpochLog, repeated, sweep, tell
+
 BATCH, TRAIN, RETRIES = 32, 1400, 1
-
-
-def sweep(trials: int, epochs: int, seed: int) -> list[dict]:
-    """A configuration a trial: 16 channels do not go into 3 groups, and one process is killed."""
-    chance = Random(seed)
-    bad, struck = chance.sample(range(trials), 2)
-    found = []
-    for trial in range(trials):
-        rate, groups = 10 ** chance.uniform(-3, -1), 3 if trial == bad else chance.choice([1, 2, 4])
-        killed_in = epochs // 2 if trial == struck else None
-        found.append(dict(trial=trial, rate=rate, groups=groups, killed_in=killed_in))
-    return found
 
 
 def train(config: dict) -> float:
     """One trial: it writes each epoch that it begins into the log, with its process id."""
-    chosen, log = config["chosen"], Path(config["log"])
+    chosen, log = config["chosen"], EpochLog(config["log"])
     digits = load_digits()
     pixels = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16
     labels = torch.tensor(digits.target)
@@ -53,17 +38,15 @@ def train(config: dict) -> float:
     model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 10))
     optimizer = torch.optim.SGD(model.parameters(), chosen["rate"], momentum=0.9)
     for epoch in range(config["epochs"]):
-        with log.open("a") as lines:
-            print(json.dumps([time.time(), os.getpid(), chosen["trial"], epoch]), file=lines)
+        log.begin(chosen["trial"], epoch)
         torch.manual_seed(epoch)
         for batch in torch.randperm(TRAIN).split(BATCH):
             loss = cross_entropy(model(pixels[batch]), labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        if epoch == chosen["killed_in"] and not log.with_suffix(".killed").exists():
-            log.with_suffix(".killed").touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if epoch == chosen["killed_in"]:
+            log.kill_once()
         with torch.inference_mode():
             loss = cross_entropy(model(pixels[TRAIN:]), labels[TRAIN:]).item()
     return loss
@@ -76,9 +59,9 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
     folder = Path("out/ray_tune/05_faults").absolute() / "baseline"
     rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (log := folder / "epochs.log").touch()
+    log = EpochLog(folder / "epochs.log")
 
-    config = dict(epochs=epochs, seed=seed, log=str(log))
+    config = dict(epochs=epochs, seed=seed, log=str(log.file))
     losses, failures = {}, {}
     for chosen in sweep(trials, epochs, seed):
         for _ in range(1 + RETRIES):
@@ -94,21 +77,18 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
                 )
     end = time.time()
 
-    made = [json.loads(line) for line in log.read_text().splitlines()]
-    first = made[0][0]
-    for trial, texts in sorted(failures.items()):
-        fate, why = "then done" if trial in losses else "given up", texts[-1].splitlines()[-1]
-        said = f"trial {trial} failed {len(texts)} of {1 + RETRIES} times, {fate}: {why}"
-        print(shorten(said, 98))
-    repeated = len(made) - len({(trial, epoch) for *_, trial, epoch in made})
-    print(f"{len(losses)} trials done in {len(made)} epochs, of which {repeated} were made again")
+    made = log.steps()
+    first = made[0].moment
+    tell(failures, losses, 1 + RETRIES)
+    twice = repeated(made)
+    print(f"{len(losses)} trials done in {len(made)} epochs, of which {twice} were made again")
     items, answer = trials, f"{min(losses.values()):.6f}"
     ready, seconds = first - psutil.Process().create_time(), end - first
     print(f"ready in {ready:.1f} s")
     print(f"{items} trials in {seconds:.2f} s ({items / seconds:.1f} trials/s), answer {answer}")
     figures = dict(items=items, unit="trials", seconds=seconds, ready_seconds=ready)
     figures |= dict(answer=answer, losses=losses, failures=failures)
-    return figures | dict(epochs=len(made), repeated=repeated)
+    return figures | dict(epochs=len(made), repeated=twice)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ Last line: 8 trials in 13.63 s (0.6 trials/s), answer 119.069046
 """
 
 import itertools
-import os  # NEW:
 import time
 from pathlib import Path  # NEW:
-from shutil import rmtree  # NEW:
 
 import psutil
 import torch
@@ -21,6 +19,7 @@ import typer
 import ray  # NEW:
 from ray import tune  # NEW:
 
+from workshop import sweeps  # NEW:
 from workshop.offline_data import batch_of, encoded, group, held_out
 from workshop.offline_model import Optimizer, loss_of, new_model, new_tokenizer, padded
 
@@ -52,12 +51,6 @@ def train(config: dict, batches: list[dict]) -> dict:
         return dict(loss=loss_of(model, padded(exam)).item(), begin=begin)
 
 
-class Progress(tune.Callback):  # NEW:
-    def on_trial_complete(self, iteration, trials, trial, **info) -> None:  # NEW:
-        number, choice = trials.index(trial), trial.config["choice"]  # NEW:
-        print(f"trial {number}: {choice}: loss {trial.last_result['loss']:.2f}", flush=True)  # NEW:
-
-
 def main(tokens: int = 40_000, seed: int = 42) -> dict:
     """Eight models, each of which reads TOKENS tokens at most, and at least one batch."""
     if tokens < 1:
@@ -66,13 +59,12 @@ def main(tokens: int = 40_000, seed: int = 42) -> dict:
     batches = within(tokens, new_tokenizer(), seed)
     tried = [dict(width=width, rate=rate) for width, rate in itertools.product(WIDTHS, RATES)]
 
-    folder = Path("out/ray_tune/06_gsm8k_lm").absolute()  # NEW:
-    rmtree(folder, ignore_errors=True)  # NEW:
-    os.environ |= dict(TUNE_DISABLE_SIGINT_HANDLER="1", RAY_AIR_NEW_OUTPUT="0")  # NEW:
+    folder = sweeps.fresh(Path("out/ray_tune/06_gsm8k_lm"))  # NEW:
+    progress = sweeps.Progress("trial {number}: {choice}: loss {loss:.2f}")  # NEW:
     ray.init(log_to_driver=False)  # NEW:
     space = dict(choice=tune.grid_search(tried), seed=seed)  # NEW:
     search = tune.TuneConfig(max_concurrent_trials=2, reuse_actors=True)  # NEW:
-    kept = dict(name="sweep", storage_path=folder, callbacks=[Progress()], verbose=0)  # NEW:
+    kept = dict(name="sweep", storage_path=folder, callbacks=[progress], verbose=0)  # NEW:
     given = dict(tune_config=search, run_config=tune.RunConfig(**kept))  # NEW:
     trial = tune.with_parameters(train, batches=batches)  # NEW:
     results = [one.metrics for one in tune.Tuner(trial, param_space=space, **given).fit()]  # NEW:

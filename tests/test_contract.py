@@ -3,11 +3,13 @@
 import ast
 import math
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
 from support import as_attendee, flags_of, halved, invoke, main_of, refusal, size_flag
+from workshop import web
 from workshop.lessons import ROOT, STAGES, Pair, all_pairs, code_lines
 from workshop.runner import own_lines
 
@@ -87,6 +89,14 @@ def test_help_and_bad_input(path: Path) -> None:
     assert code == 0 and size in shown
     refusal(path, "--no-such-flag")
     refusal(path, size, "0")
+
+
+@pytest.mark.parametrize("path", [p for p in SCRIPTS if "port" in flags_of(p)], ids=relative)
+def test_a_port_that_is_taken_or_none(path: Path) -> None:
+    with socket.create_server((web.HOST, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"port {port} cannot be had" in refusal(path, "--port", port)
+    assert "cannot be had" in refusal(path, "--port", "99999")
 
 
 @timed

@@ -9,7 +9,7 @@ import pytest
 
 from bad_input import wrongly_answered
 from fuzzing import fuzzed
-from support import halved, held, refusal
+from support import halved, held
 from workshop import digits
 from workshop.lessons import ROOT
 
@@ -73,12 +73,3 @@ def test_it_listens_on_this_machine_only(url) -> None:
         outside = "127.0.0.2"  # Linux answers on it only if bound to all addresses
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((outside, port), timeout=5)
-
-
-@pytest.mark.parametrize("script", [BASELINE, RAY])
-def test_a_port_that_is_taken(script) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = str(other.getsockname()[1])
-        assert f"port {port} cannot be had" in refusal(script, "--port", port)

@@ -1,14 +1,12 @@
 """Replicas come and go with the load, a full queue says so at once, and too much is refused."""
 
 import runpy
-import socket
 from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
 
 from support import as_attendee, halved, refusal
-from workshop import web
 from workshop.exercises import checker, find
 from workshop.lessons import ROOT
 
@@ -68,11 +66,6 @@ def test_more_cpus_than_there_are(run) -> None:
 def test_bad_flags(script) -> None:
     assert "start at 1" in refusal(script, "--clients", "0")
     assert "0 to 1" in refusal(script, "--device-seconds", "nan")
-    with socket.socket() as taken:
-        taken.bind((web.HOST, 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        assert f"port {port} cannot be had" in refusal(script, "--port", port)
 
 
 def test_bad_bodies_get_a_4xx() -> None:

@@ -2,7 +2,6 @@
 
 import re
 import runpy
-import socket
 
 import pytest
 from fastapi.testclient import TestClient
@@ -78,8 +77,3 @@ def test_what_is_no_picture_gets_a_sentence() -> None:
 @pytest.mark.parametrize("script", [BASELINE, RAY], ids=lambda path: path.stem)
 def test_bad_flags(script) -> None:
     assert "start at 1" in refusal(script, "--updates", "0")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert f"port {port} cannot be had" in refusal(script, "--port", str(port))

@@ -2,7 +2,6 @@
 
 import asyncio
 import runpy
-import socket
 import sqlite3
 
 import pytest
@@ -94,8 +93,3 @@ def test_what_is_no_picture_gets_a_sentence() -> None:
 def test_bad_flags(script) -> None:
     assert "start at 1" in refusal(script, "--kills", "0")
     assert "twice the kills" in refusal(script, "--kills", "8", "--requests", "10")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert f"port {port} cannot be had" in refusal(script, "--port", str(port))

@@ -56,9 +56,6 @@ def test_each_operation_works(twin) -> None:
 @pytest.mark.parametrize("twin", [BASELINE, RAY])
 def test_flags_that_are_refused(twin) -> None:
     assert "start at 1" in refusal(twin, "--clients", "0")
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert f"port {port} cannot be had" in refusal(twin, "--port", str(port))
 
 
 def test_the_config_is_what_serve_build_writes_and_more(tmp_path) -> None:
@@ -235,16 +232,15 @@ def test_slow_clients_do_not_stop_the_others(url, headers) -> None:
     assert predict(url).status_code == 200
 
 
-def test_a_fuzzer_finds_nothing(url, request) -> None:
-    if request.node.callspec.params["url"] == RAY:
-        code, said = fuzzed(url, {"X-API-Key": KEY})
-        assert code == 0, said[-3000:]
+def test_a_fuzzer_finds_nothing(url) -> None:
+    code, said = fuzzed(url, {"X-API-Key": KEY})
+    assert code == 0, said[-3000:]
 
 
 def test_a_sick_replica_is_replaced(url, logs, request) -> None:
     """Its weights are set to NaN from outside; on uvicorn nobody would do anything about it."""
     if request.node.callspec.params["url"] == BASELINE:
-        return
+        pytest.skip("uvicorn has nobody who would replace it")
 
     def replicas() -> set[Path]:
         return set(logs.glob("serve/replica_digits_*.log"))
