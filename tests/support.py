@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 import ray
 
 from workshop import web
-from workshop.lessons import ROOT
+from workshop.lessons import ROOT, python_of
 from workshop.processes import end_session
 from workshop.runner import Run, read_run, run_script
 
@@ -72,7 +72,8 @@ class Call:
 
 def call_main(script: str | Path, arguments: dict, env: dict[str, str], **more) -> Call:
     """Calls the script's main(**arguments) in a process of its own; more goes to run_script."""
-    run = run_script(CALL_MAIN, script, json.dumps(arguments), env=env, **{"timeout": 150} | more)
+    how = dict(env=env, python=python_of(script), timeout=150) | more
+    run = run_script(CALL_MAIN, script, json.dumps(arguments), **how)
     assert run.exit_code == 0, run.error
     printed, _, returned = run.stdout.rpartition("RETURNED ")
     returned = returned.partition("\n")[0]  # Ray may relay a line of its own even after it
@@ -134,7 +135,7 @@ def free_port() -> int:
 def held(script: str | Path, *flags: str, env: dict[str, str] | None = None) -> Iterator[str]:
     """The base URL of a service that the script holds up, on a free port, while the block runs."""
     port = free_port()
-    command = [sys.executable, str(ROOT / script), "--hold", "--port", str(port), *flags]
+    command = [python_of(script), str(ROOT / script), "--hold", "--port", str(port), *flags]
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             command,

@@ -76,7 +76,7 @@ def test_shape(path: Path) -> None:
 @scripts
 def test_a_module_and_a_section(path: Path) -> None:
     """Every lesson has a test module of its own and a section in its stage's README."""
-    lesson = re.sub(r"_(baseline|ray|pitfall\w*)$", "", path.stem)
+    lesson = re.sub(r"_(baseline|ray|vllm|pitfall\w*)$", "", path.stem)
     assert (ROOT / "tests" / path.parent.name / f"test_{lesson}.py").is_file()
     assert path.name in (path.parent / "README.md").read_text()
 
@@ -109,7 +109,7 @@ def test_runs_as_an_attendee_runs_it(path: Path) -> None:
     assert result.wall_seconds < SECONDS
     assert not DEPRECATED.findall(result.stdout + result.stderr)
     assert max(map(len, own_lines(result.stdout))) <= 100, "wider than 100 columns"
-    if path.stem.endswith("_ray"):
+    if path.stem.endswith(("_ray", "_vllm")):
         assert result.ready_seconds > 0
 
 

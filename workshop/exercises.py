@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
-from workshop.lessons import ROOT
+from workshop.lessons import ROOT, python_of
 from workshop.runner import run_script
 
 PASSED, NOT_YET = "passed: ", "not yet: "
@@ -51,7 +51,8 @@ def checker(exercise: Path) -> Path:
 def grade(exercise: Path, attempt: Path | None = None, env: dict | None = None) -> Grade:
     """Runs the exercise's checker on an attempt (the exercise itself, if none) in a process."""
     arguments = (str(checker(exercise)), str(attempt or exercise))
-    run = run_script(__file__, *arguments, env=env, timeout=SECONDS)
+    how = dict(env=env, timeout=SECONDS, python=python_of(exercise))
+    run = run_script(__file__, *arguments, **how)
     for line in reversed(run.stdout.splitlines()):
         if line.startswith((PASSED, NOT_YET)):
             return Grade(line.startswith(PASSED), line.partition(": ")[2])

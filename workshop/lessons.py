@@ -2,18 +2,21 @@
 
 import ast
 import difflib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("ray_core", "ray_data", "ray_train", "ray_tune", "ray_serve", "vllm_examples")
 TOUR_OF_CORE = 3
+LLM = "vllm_examples"  # the stage with an environment of its own
+LLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 ALIKE = 0.5  # share of words in common from which on two lines are one line that was changed
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One lesson: the program as you would have written it, and the same on Ray."""
+    """One lesson: the program as you would have written it, and the same on Ray (or on vLLM)."""
 
     baseline: Path
     ray: Path
@@ -26,15 +29,22 @@ class Pair:
     @property
     def name(self) -> str:
         """Such as "ray_core/01_tasks"."""
-        return f"{self.stage}/{self.ray.stem.removesuffix('_ray')}"
+        return f"{self.stage}/{self.ray.stem.rpartition('_')[0]}"
+
+
+def python_of(script: str | Path) -> str:
+    """The interpreter that runs a script: vLLM's environment for its stage, else this one."""
+    return str(LLM_PYTHON) if LLM in Path(script).parts else sys.executable
 
 
 def all_pairs(root: Path = ROOT) -> list[Pair]:
     """Every pair below root, in the order of the stages and of the file names."""
     pairs = []
     for stage in STAGES:
-        for ray in sorted((root / stage).glob("[0-9]*_ray.py")):
-            stem = ray.stem.removesuffix("_ray")
+        for ray in sorted((root / stage).glob("[0-9]*.py")):
+            stem, _, kind = ray.stem.rpartition("_")
+            if kind not in ("ray", "vllm"):
+                continue
             pitfalls = tuple(sorted(ray.parent.glob(f"{stem}_pitfall*.py")))
             pairs.append(Pair(ray.with_name(f"{stem}_baseline.py"), ray, pitfalls))
     return pairs

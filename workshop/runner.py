@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workshop.lessons import ROOT
+from workshop.lessons import ROOT, python_of
 from workshop.processes import end_session
 
 SUMMARY = re.compile(
@@ -70,15 +69,17 @@ def run_script(
     timeout: float = 600,
     cwd: Path = ROOT,
     started: Callable[[subprocess.Popen], None] | None = None,
+    python: str | None = None,
 ) -> Run:
     """Runs `python SCRIPT ARGS` in a session of its own and ends everything it left behind.
 
-    A run that takes longer than timeout seconds is ended with exit code 124.
+    A run that takes longer than timeout seconds is ended with exit code 124. The interpreter is
+    that of the script's stage, unless another is given.
     """
     begin = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(
-            [sys.executable, str(script), *args],
+            [python or python_of(script), str(script), *args],
             stdout=out,
             stderr=err,
             stdin=subprocess.DEVNULL,

@@ -1,6 +1,7 @@
 """Runs pairs of lessons as an attendee would and compares the twins on a live table."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from workshop.lessons import ROOT, Pair, changed_lines
+from workshop.lessons import LLM, ROOT, Pair, changed_lines
 from workshop.runner import Run, run_script
 
 COLUMNS = ("lesson", "baseline", "Ray", "speed-up", "cold", "ready", "diff", "same answer")
@@ -85,7 +86,14 @@ def as_json(run: Run) -> dict:
 
 
 def run_pair(row: Row, pitfalls: bool = True) -> Iterator[Row]:
-    """Runs baseline, Ray twin and pitfalls with default flags; yields the row at every change."""
+    """Runs baseline, Ray twin and pitfalls with default flags; yields the row at every change.
+
+    The stage of vLLM gets its environment only now, so that nobody waits for it before.
+    """
+    if row.pair.stage == LLM:
+        row.running = "setup-vllm"
+        yield row
+        subprocess.run(["make", "setup-vllm"], cwd=ROOT, capture_output=True, check=True)
     for attribute in ("baseline", "ray"):
         script = getattr(row.pair, attribute)
         row.running = script.name
