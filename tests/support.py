@@ -5,6 +5,7 @@ see as_attendee, halved and refusal.
 """
 
 import ast
+import fcntl
 import json
 import os
 import re
@@ -30,8 +31,39 @@ from workshop.lessons import ROOT, python_of
 from workshop.processes import end_session
 from workshop.runner import Run, read_run, run_script
 
+LOCKS = Path(tempfile.gettempdir(), f"ray-workshop-tests-{os.getuid()}")
 CALL_MAIN = ROOT / "tests" / "call_main.py"
 LOGICAL_CPUS = 8
+
+
+class Machine:
+    """Two cores, which tests share, or of which one has all; between all pytest processes.
+
+    Who waits for the whole machine holds the gate meanwhile, so that nobody else can go ahead.
+    """
+
+    alone = False
+
+    def take(self, alone: bool) -> None:
+        fcntl.flock(self.gate, fcntl.LOCK_EX)
+        fcntl.flock(self.cores, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(self.gate, fcntl.LOCK_UN)
+        self.alone = alone or "PYTEST_XDIST_WORKER" not in os.environ
+
+    @contextmanager
+    def held(self, alone: bool) -> Iterator[None]:
+        LOCKS.mkdir(exist_ok=True)
+        with (LOCKS / "gate").open("w") as self.gate, (LOCKS / "machine").open("w") as self.cores:
+            self.take(alone)
+            yield
+
+    @contextmanager
+    def to_itself(self) -> Iterator[None]:
+        """In a test that shares the machine: nobody else while the block runs."""
+        fcntl.flock(self.cores, fcntl.LOCK_UN)
+        self.take(alone=True)
+        yield
+        self.take(alone=False)
 
 
 class SharedRay:
@@ -80,7 +112,7 @@ def call_main(script: str | Path, arguments: dict, env: dict[str, str], **more) 
     return Call(json.loads(returned), read_run(0, printed, run.stderr, run.wall_seconds))
 
 
-SHARED = SharedRay()
+SHARED, MACHINE = SharedRay(), Machine()
 
 
 def main_of(script: str | Path) -> ast.FunctionDef:
@@ -101,27 +133,33 @@ def size_flag(script: str | Path) -> tuple[str, int]:
     return name, int(default)
 
 
-RUNS: dict[Path, Run] = {}
-HALVES: dict[Path, Call] = {}
+RUNS: dict[tuple[Path, bool], Run] = {}
+HALVES: dict[tuple[Path, bool], Call] = {}
 
 
 def as_attendee(script: str | Path) -> Run:
-    """The run without any flag, on the shared Ray; made once for all tests that read it."""
+    """The run without any flag, on the shared Ray; made once for all tests that read it.
+
+    A test that has the machine to itself gets a run that had it, too.
+    """
     path = ROOT / script
-    RUNS[path] = RUNS.get(path) or run_script(path, env=SHARED.env(), timeout=150)
-    return RUNS[path]
+    if not (made := RUNS.get((path, True)) or RUNS.get((path, MACHINE.alone))):
+        made = run_script(path, env=SHARED.env(), timeout=150)
+        RUNS[path, MACHINE.alone] = made
+    return made
 
 
 def halved(script: str | Path, anew: bool = False) -> Call:
-    """The call with about half the work and seed 7, on the shared Ray; made once, too.
+    """The call with about half the work and seed 7, on the shared Ray; made once, too, and alone.
 
     Who reads files that it left calls it anew: another run may have changed them since.
     """
     path, (name, default) = ROOT / script, size_flag(script)
-    if anew or path not in HALVES:
+    made = HALVES.get((path, True)) or HALVES.get((path, MACHINE.alone))
+    if anew or not made:
         arguments = {name: default // 2 + 1, "seed": 7}
-        HALVES[path] = call_main(path, arguments, SHARED.env())
-    return HALVES[path]
+        made = HALVES[path, MACHINE.alone] = call_main(path, arguments, SHARED.env())
+    return made
 
 
 def free_port() -> int:

@@ -17,6 +17,7 @@ from rich.console import Console
 from workshop.lessons import ROOT, all_pairs
 
 GIB = 2**30
+ENVIRONMENTS = {".venv": 8, ".venv-vllm": 5}  # GiB while it is being installed
 PORTS = {
     6379: "ray start --head",
     8000: "Ray Serve",
@@ -65,7 +66,8 @@ def memory(free: int | None = None) -> Iterator[Finding]:
 
 def disk(free: int | None = None) -> Iterator[Finding]:
     """Ray spills objects into the temp folder and warns from 95% full on."""
-    needed = 2 if (ROOT / ".venv" / "ready").exists() else 10
+    missing = [name for name in ENVIRONMENTS if not (ROOT / name / "ready").exists()]
+    needed = 2 + sum(ENVIRONMENTS[name] for name in missing)
     for folder in dict.fromkeys((ROOT, Path(tempfile.gettempdir()))):
         usage = shutil.disk_usage(folder)
         gib = (usage.free if free is None else free) / GIB

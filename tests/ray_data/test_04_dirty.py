@@ -148,7 +148,6 @@ def test_the_loop_without_try_writes_nothing(run, tmp_path) -> None:
     assert "Traceback" not in strict.stderr and not list(tmp_path.iterdir())
 
 
-@pytest.mark.measures  # as whoever makes the attendee's runs
 def test_the_pitfall_loses_good_files_silently() -> None:
     pitfall, right = as_attendee(PITFALL), as_attendee(BASELINE)
     assert pitfall.ok and right.ok, pitfall.error + right.error

@@ -30,7 +30,6 @@ def lesson() -> dict:
     return runpy.run_path(str(ROOT / RAY))
 
 
-@pytest.mark.measures  # as whoever makes the attendee's run
 def test_it_has_learnt_what_no_guess_gives(lesson) -> None:
     run = as_attendee(RAY)
     assert run.ok, run.error
