@@ -4,7 +4,7 @@
 
 The READMEs change, and with them the quotes: `answer` is a digest of the questions and of whether
 each one's quotes stand in the section that is cited. `ready` is from the command on.
-Last line: 60 requests in 4.00 s (15.0 requests/s), answer 52cfc2c2
+Last line: 60 requests in 4.65 s (12.9 requests/s), answer 52cfc2c2
 """
 
 import functools

@@ -4,7 +4,7 @@
 
 The request's header says whose model is meant. `answer` is a digest of all answers but for
 `loaded`, which says whether this request had to wait for the model; `ready` from the command on.
-Last line: 300 requests in 3.55 s (84.4 requests/s), answer 164f1fe4
+Last line: 300 requests in 2.98 s (100.8 requests/s), answer 164f1fe4
 """
 
 import time

@@ -4,7 +4,7 @@
 
 Each request books one charge in a ledger (SQLite). Every other one is sent once; the rest again and
 again until they are answered. The answer is the digest of these: what a client can be promised.
-Last line: 200 requests in 3.32 s (60.2 requests/s), answer 417b7398
+Last line: 200 requests in 3.09 s (64.7 requests/s), answer 417b7398
 """
 
 import asyncio

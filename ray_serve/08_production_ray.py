@@ -4,7 +4,7 @@
 
 An API key, a limit on what is read, a health check, log lines in JSON, a metric for Prometheus,
 and an end that waits for who is being served. `ready` is until the service is healthy.
-Last line: 200 requests in 2.28 s (87.8 requests/s), answer 6e35f616
+Last line: 200 requests in 1.06 s (189.3 requests/s), answer 6e35f616
 """
 
 import json
