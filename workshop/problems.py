@@ -128,3 +128,18 @@ def problem(rng: random.Random, steps: int | None = None) -> Problem:
             question = " ".join([*story.question, end])
             answer = "\n".join([*story.answer, f"#### {story.number}"])
             return Problem(question, answer, story.number, steps)
+
+
+def comparison(rng: random.Random) -> Problem:
+    """A kind that problem() never makes: one has more or fewer than the other; both together."""
+    while True:
+        story, n, k = Story(rng), rng.randint(2, 45), rng.randint(2, 30)
+        name, friend, things = story.name, story.friend, story.things
+        word, sign = rng.choice([("more", "+"), ("fewer", "-")])
+        if 1 <= APPLY[sign](n, k) <= HIGHEST - n:
+            story.tell(f"{name} has {n} {things}. {friend} has {k} {word} {things} than {name}.")
+            story.calculate(sign, n, k, f"{friend} has {{}} {things}.")
+            story.calculate("+", n, story.number, f"Together they have {{}} {things}.")
+            question = f"{story.question[0]} How many {things} do they have together?"
+            answer = "\n".join([*story.answer, f"#### {story.number}"])
+            return Problem(question, answer, story.number, steps=2)
