@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import openai
 import psutil
 import pytest
+
+from ray import serve
+
 from openai_checks import (
     GREEDY,
     client,
@@ -15,9 +18,6 @@ from openai_checks import (
     streams_the_whole,
     wrongly_refused,
 )
-
-from ray import serve
-
 from support import as_attendee, halved, held
 from workshop import chats
 

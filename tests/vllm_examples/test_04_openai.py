@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 import httpx2 as httpx
 import pytest
+
 from openai_checks import (
     CHAT,
     GREEDY,
@@ -16,7 +17,6 @@ from openai_checks import (
     streams_the_whole,
     wrongly_refused,
 )
-
 from support import halved, held
 from workshop import chats, llm, web
 
