@@ -63,7 +63,7 @@ serve: setup ## every pair of ray_serve
 
 llm: setup-vllm ## every pair of vllm_examples, and the take-home's reference
 	@$(PY) -m workshop scoreboard vllm_examples
-	@$(VPY) vllm_examples/gsm8k/reference.py
+	@$(VPY) vllm_examples/gsm8k/reference.py --fresh
 
 story: setup-vllm ## a model's whole life: fine-tuned, evaluated, served, rolled back
 	@$(VPY) vllm_examples/story/07_story_ray.py
