@@ -73,7 +73,7 @@ LLM_TOO := $(if $(STAGE),$(findstring vllm_examples,$(STAGE)),vllm_examples)
 
 test: samples $(if $(LLM_TOO),setup-vllm) ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
 	@code=0; $(if $(findstring vllm_examples,$(STAGE)),:,$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")) || code=$$?; \
-	$(if $(LLM_TOO),$(VPY) -m pytest -n 0,:) || code=$$?; exit $$code
+	$(if $(LLM_TOO),$(VPY) -m pytest -n $(or $(N),0),:) || code=$$?; exit $$code
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model

@@ -105,7 +105,7 @@ def main(
         print(f"{form}: {parsed} of {prompts} parse, {right} right, {count / seconds:.0f} tokens/s")
 
     free_json = sum(read("JSON", text) is not None for text in texts["free"])
-    print(f"of the free answers {free_json} parse as JSON; forced: {texts['JSON'][0][:60]}")
+    print(f"of the free answers {free_json} parse as JSON; forced: {texts['JSON'][0][:55]}")
     items, seconds = len(forms) * prompts, sum(one["seconds"] for one in told.values())
     rate, answer = items / seconds, llm.digest([text for form in forms for text in texts[form]])
     print(f"ready in {ready:.1f} s")

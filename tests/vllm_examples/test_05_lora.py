@@ -75,16 +75,16 @@ def test_without_any_adapter() -> None:
 
 
 def test_the_traps_that_the_lesson_tells_of(tmp_path) -> None:
-    """A number that two adapters share; and, on a CPU, no empty place for the model alone."""
+    """A number that two adapters share: the second gets the first one's answers.
+
+    What a request without an adapter gets where no place is free varies, so nothing is asked of it.
+    """
     (script := tmp_path / "traps.py").write_text(TRAPS)
     run = run_script(script, env={"PYTHONPATH": str(ROOT)}, python=str(LLM_PYTHON), timeout=90)
     assert run.exit_code == 0, run.error
     found = json.loads(run.stdout.splitlines()[-1])
     assert {looks(text) for text in found["same"]} == {"plain"}, "the adapter with number 1 before"
-    full = [looks(text) for text in found["full"]]
-    assert full[:2] == ["plain", "short"]
-    if not llm.has_gpu():
-        assert full[2] != "worked", "vllm#48421 is mended: max_loras may be the adapters' number"
+    assert [looks(text) for text in found["full"]][:2] == ["plain", "short"]
 
 
 @pytest.mark.measures

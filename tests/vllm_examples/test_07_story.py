@@ -20,7 +20,8 @@ from workshop.runner import own_lines
 BASELINE, RAY = (ROOT / f"vllm_examples/story/07_story_{kind}.py" for kind in ("baseline", "ray"))
 FOLDER = ROOT / "out/vllm_examples/07_story"
 KINDS = [BASELINE, RAY]
-pytestmark = pytest.mark.timeout(600)  # two long runs, which all tests here share
+# Two long runs, which all tests here share; five processes at a time are enough for two cores.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.measures]
 
 
 @pytest.fixture(scope="module")
