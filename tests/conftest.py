@@ -65,7 +65,7 @@ def clean_environment() -> Iterator[None]:
     """A Ray that the person running the tests has at hand must not capture them."""
     os.environ.pop("RAY_ADDRESS", None)
     os.environ.pop("RAY_AUTH_MODE", None)
-    os.environ["RAY_worker_niceness"] = "0"  # of two tests, the one on Ray would starve
+    os.environ |= {"RAY_worker_niceness": "0"}  # of two tests, the one on Ray would starve
     yield
     SHARED.stop()
 
