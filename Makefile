@@ -68,12 +68,10 @@ llm: setup-vllm ## every pair of vllm_examples, and the take-home's reference
 story: setup-vllm ## a model's whole life: fine-tuned, evaluated, served, rolled back
 	@$(VPY) vllm_examples/story/07_story_ray.py
 
-# The stage of vLLM is tested in its own environment, by a pytest of its own.
-LLM_TOO := $(if $(STAGE),$(findstring vllm_examples,$(STAGE)),vllm_examples)
+LLM_ONLY := $(findstring vllm_examples,$(STAGE))
 
-test: samples $(if $(LLM_TOO),setup-vllm) ## all tests, or those of one stage: make test STAGE=ray_core (N=2: two at a time)
-	@code=0; $(if $(findstring vllm_examples,$(STAGE)),:,$(PY) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")) || code=$$?; \
-	$(if $(LLM_TOO),$(VPY) -m pytest -n $(or $(N),0),:) || code=$$?; exit $$code
+test: samples $(if $(LLM_ONLY),setup-vllm) ## the tests; those of one stage: make test STAGE=ray_core (vllm_examples only so)
+	@$(if $(LLM_ONLY),$(VPY),$(PY)) -m pytest -n $(or $(N),0) $(if $(STAGE),-k "$(STAGE)")
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model

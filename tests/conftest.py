@@ -20,10 +20,11 @@ LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
 
 WITH_VLLM = importlib.util.find_spec("vllm") is not None
 FOR_ALL = ("test_contract.py", "test_exercises.py")
+NEED_NO_ENGINE = ("shape", "a_module", "help_and", "a_port", "twins_look_alike")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """`make test` runs pytest twice: in .venv, and in .venv-vllm for the stage that needs vLLM."""
+    """In .venv all but the stage that needs vLLM, in .venv-vllm that one."""
     if collection_path.suffix != ".py" or collection_path.name in FOR_ALL:
         return None
     return None if (LLM in collection_path.parts) == WITH_VLLM else True
@@ -43,9 +44,14 @@ def group(item: pytest.Item) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    elsewhere = [item for item in items if (LLM in item.nodeid) != WITH_VLLM]
-    config.hook.pytest_deselected(items=elsewhere)
-    items[:] = [item for item in items if (LLM in item.nodeid) == WITH_VLLM]
+    quick = tuple(f"test_{name}" for name in NEED_NO_ENGINE)
+    here = [
+        item
+        for item in items
+        if (LLM in item.nodeid) == WITH_VLLM or (LLM in item.nodeid and item.name.startswith(quick))
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in here])
+    items[:] = here
     groups = [group(item) for item in items]
     order = sorted(dict.fromkeys(groups), key=lambda name: name.endswith(" alone"))
     items.sort(key=lambda item: order.index(group(item)))

@@ -6,6 +6,7 @@ see as_attendee, halved and refusal.
 
 import ast
 import fcntl
+import functools
 import json
 import os
 import re
@@ -25,6 +26,7 @@ import typer
 from typer.testing import CliRunner
 
 import ray
+from ray._private.parameter import RayParams
 
 from workshop import web
 from workshop.lessons import ROOT, python_of
@@ -76,13 +78,18 @@ class SharedRay:
         """The environment in which a script joins it."""
         if not ray.is_initialized():
             self.folder = Path(tempfile.mkdtemp(prefix="rw", dir="/tmp"))
-            ray.init(
-                "local",
-                num_cpus=LOGICAL_CPUS,
-                object_store_memory=2_000_000_000,
-                log_to_driver=False,
-                _temp_dir=str(self.folder),
-            )
+            # A port of its own, which ray.init() cannot be told: with the default one, a second
+            # Ray on the machine has no agent, and no jobs, logs and metrics.
+            agent = functools.partial(RayParams, dashboard_agent_listen_port=0)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ray._private.parameter, "RayParams", agent)
+                ray.init(
+                    "local",
+                    num_cpus=LOGICAL_CPUS,
+                    object_store_memory=2_000_000_000,
+                    log_to_driver=False,
+                    _temp_dir=str(self.folder),
+                )
         address = ray.get_runtime_context().gcs_address
         return {"RAY_ADDRESS": address, "RAY_AUTH_MODE": "token"}
 
