@@ -5,7 +5,7 @@
 `worked` is the model without an adapter; `plain` leaves its <<notes>> out, `short` is calculations
 alone. They are trained on first use, in a minute. Each prompt asks for one of
 the forms, as `--seed` has it.
-Last line: 150 prompts in 4.52 s (33.2 prompts/s), answer bcbf68df
+Last line: 150 prompts in 2.39 s (62.9 prompts/s), answer bcbf68df
 """
 
 import random

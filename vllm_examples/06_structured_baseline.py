@@ -4,7 +4,7 @@
 
 Each question is answered freely and in three forms: worked, with `#### N` at its end; bare, which
 is `#### N` and nothing else; and JSON. A logits processor leaves only the best token that fits.
-Last line: 400 answers in 39.69 s (10.1 answers/s), answer e43064a6
+Last line: 400 answers in 6.08 s (65.8 answers/s), answer e43064a6
 """
 
 import time

@@ -4,7 +4,7 @@
 
 Each question is answered freely and in three forms: worked, with `#### N` at its end; bare, which
 is `#### N` and nothing else; and JSON by a schema, which here is a pydantic model's.
-Last line: 400 answers in 3.81 s (104.9 answers/s), answer e43064a6
+Last line: 400 answers in 2.47 s (162.1 answers/s), answer e43064a6
 """
 
 import time

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import as_attendee, call_main, halved, refusal
+from support import call_main, halved, refusal
 from workshop import adapters, llm
 from workshop.lessons import LLM_PYTHON, ROOT
 from workshop.runner import run_script
@@ -85,13 +85,6 @@ def test_the_traps_that_the_lesson_tells_of(tmp_path) -> None:
     found = json.loads(run.stdout.splitlines()[-1])
     assert {looks(text) for text in found["same"]} == {"plain"}, "the adapter with number 1 before"
     assert [looks(text) for text in found["full"]][:2] == ["plain", "short"]
-
-
-@pytest.mark.measures
-def test_mixed_in_one_batch_is_quicker() -> None:
-    old, new = as_attendee(BASELINE), as_attendee(VLLM)
-    assert old.ok and new.ok, old.error + new.error
-    assert new.seconds < old.seconds
 
 
 @pytest.mark.parametrize("script", [BASELINE, VLLM], ids=["peft", "vllm"])

@@ -5,7 +5,7 @@
 The model learns a kind of problem that it gets wrong; while clients ask, a spoilt copy takes its
 place, is found out by its answers and taken back. `answer` is the digest of all that the models
 write in the exam and to the tester.
-Last line: 920 answers in 131.08 s (7.0 answers/s), answer 7db7e043
+Last line: 920 answers in 88.30 s (10.4 answers/s), answer 7db7e043
 """
 
 import shutil
