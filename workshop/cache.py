@@ -11,7 +11,7 @@ import platformdirs
 
 def fingerprint(model: str) -> str:
     """Eight hexadecimal digits of the weights in a folder, or else of a name on the hub."""
-    found = hashlib.sha256(Path(model).name.encode())
+    found = hashlib.sha256(b"" if Path(model).is_dir() else model.encode())
     for file in sorted(Path(model).glob("*.safetensors")):
         with file.open("rb") as weights:
             found.update(hashlib.file_digest(weights, "sha256").digest())
