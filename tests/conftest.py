@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support import MACHINE, SHARED, Call, call_main
-from workshop import samples
+from workshop import adapters, samples
 from workshop.lessons import LLM
 from workshop.runner import Run, run_script
 
@@ -78,8 +78,13 @@ def clean_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def sample_data() -> None:
-    """What `make samples` makes, for a pytest that was not called by make."""
+    """What `make samples` makes, for a pytest that was not called by make; and adapters, whose
+    training on first use takes longer than a lesson may.
+    """
     samples.everything()
+    if WITH_VLLM:
+        for form in adapters.FORMS:
+            adapters.cached(form)
 
 
 @pytest.fixture
