@@ -28,9 +28,8 @@ BATCH, TRAIN, RETRIES = 32, 1400, 1
 def train(config: dict) -> float:
     """One trial: it writes each epoch that it begins into the log, with its process id."""
     chosen, log = config["chosen"], EpochLog(config["log"])
-    digits = load_digits()
-    pixels = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16
-    labels = torch.tensor(digits.target)
+    pixels, labels = map(torch.tensor, load_digits(return_X_y=True))
+    pixels = pixels.float().reshape(-1, 1, 8, 8) / 16
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
     second = nn.Conv2d(16, 64, 3, groups=chosen["groups"])
