@@ -1,6 +1,5 @@
 """Inside Tune it is Optuna that chooses: two at a time are ahead of it, and every loss counts."""
 
-import itertools
 import json
 import re
 import runpy
@@ -29,7 +28,7 @@ def alone() -> Call:
 
 @pytest.fixture(scope="module")
 def inside() -> Call:
-    return halved(RAY)
+    return halved(RAY, anew=True)  # its files are read
 
 
 def order(call: Call) -> list[int]:
@@ -79,13 +78,12 @@ def test_the_baseline_does_what_optimize_does(alone, space) -> None:
 
 
 def test_two_processes_ran_all_trials_two_at_a_time(inside) -> None:
-    """Of the last run, this one or another: Tune's own record, whose clock has whole seconds."""
+    """One after another, trials could not have taken longer than the whole of them."""
     files = [file.read_text().splitlines() for file in RESULTS.glob("sweep/*/result.json")]
     last = [json.loads(lines[-1]) for lines in files]
+    assert len(last) == len(inside.figures["losses"])
     assert len({trial["pid"] for trial in last}) == 2
-    spans = [(t["timestamp"] + 1 - t["time_total_s"], t["timestamp"]) for t in last]
-    pairs = itertools.combinations(spans, 2)
-    assert any(max(a[0], b[0]) < min(a[1], b[1]) for a, b in pairs), "no two ran at one moment"
+    assert sum(trial["time_total_s"] for trial in last) > inside.figures["seconds"]
 
 
 def test_the_best_is_the_smallest_loss_and_in_the_picture(alone, inside) -> None:
