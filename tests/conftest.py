@@ -19,6 +19,7 @@ LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
 
 
 WITH_VLLM = importlib.util.find_spec("vllm") is not None
+LONGEST = f"{LLM}/07"  # begins first, so that the other process has enough to do beside it
 FOR_ALL = ("test_contract.py", "test_exercises.py")
 NEED_NO_ENGINE = ("shape", "a_module", "help_and", "a_port", "twins_look_alike")
 
@@ -53,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
     groups = [group(item) for item in items]
-    order = sorted(dict.fromkeys(groups), key=lambda name: name.endswith(" alone"))
+    order = sorted(dict.fromkeys(groups), key=lambda name: (name != LONGEST, " alone" in name))
     items.sort(key=lambda item: order.index(group(item)))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))

@@ -20,18 +20,17 @@ from workshop.runner import own_lines
 BASELINE, RAY = (ROOT / f"vllm_examples/story/07_story_{kind}.py" for kind in ("baseline", "ray"))
 FOLDER = ROOT / "out/vllm_examples/07_story"
 KINDS = [BASELINE, RAY]
-# Two long runs, which all tests here share; five processes at a time are enough for two cores.
-pytestmark = [pytest.mark.timeout(600), pytest.mark.measures]
+pytestmark = pytest.mark.timeout(900)  # two long runs, which all tests here share
 
 
 @pytest.fixture(scope="module")
 def by_hand() -> Call:
-    return call_main(BASELINE, dict(port=free_port()), {}, timeout=300)
+    return call_main(BASELINE, dict(port=free_port()), {}, timeout=400)
 
 
 @pytest.fixture(scope="module")
 def on_ray() -> Call:
-    return call_main(RAY, dict(port=free_port()), SHARED.env(), timeout=500)
+    return call_main(RAY, dict(port=free_port()), SHARED.env(), timeout=800)
 
 
 def test_it_learns_the_new_kind_and_keeps_the_old_ones(on_ray) -> None:
