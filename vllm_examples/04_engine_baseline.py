@@ -30,7 +30,7 @@ class Chat:
 
         torch.set_num_threads(llm.threads())
         self.tokenizer, self.one_at_a_time = AutoTokenizer.from_pretrained(model), threading.Lock()
-        network = AutoModelForCausalLM.from_pretrained(model, device_map=llm.device())
+        network = AutoModelForCausalLM.from_pretrained(model, dtype=llm.dtype()).to(llm.device())
         self.network, self.context = network.eval(), network.config.max_position_embeddings
         self.streamer = functools.partial(AsyncTextIteratorStreamer, self.tokenizer, True)
 

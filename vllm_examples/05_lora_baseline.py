@@ -42,7 +42,7 @@ def main(
 
     torch.set_num_threads(llm.threads())
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
-    network = AutoModelForCausalLM.from_pretrained(model).to(llm.device()).eval()
+    network = AutoModelForCausalLM.from_pretrained(model, dtype=llm.dtype()).to(llm.device()).eval()
     for form, folder in folders.items():
         if isinstance(network, PeftModel):
             network.load_adapter(folder, form)

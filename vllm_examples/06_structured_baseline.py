@@ -51,7 +51,7 @@ def main(
 
     torch.set_num_threads(llm.threads())
     tokenizer = AutoTokenizer.from_pretrained(model, padding_side="left")
-    network = AutoModelForCausalLM.from_pretrained(model).to(llm.device()).eval()
+    network = AutoModelForCausalLM.from_pretrained(model, dtype=llm.dtype()).to(llm.device()).eval()
     given = dict(add_generation_prompt=True, padding=True, return_dict=True, return_tensors="pt")
     pieces = [tokenizer.decode([token]) for token in range(network.config.vocab_size)]
     end = tokenizer.eos_token_id

@@ -149,7 +149,7 @@ def ask_all(url: str, chats: Sequence[list], clients: int, tokens: int) -> Answe
             answers[number] = said, time.perf_counter() - start
 
     async def all_clients() -> float:
-        how = dict(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60)
+        how = dict(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=600)
         async with AsyncOpenAI(**how) as openai:
             start = time.perf_counter()
             await asyncio.gather(*(client(openai) for _ in range(clients)))

@@ -14,7 +14,7 @@ import typer
 
 from workshop import llm
 
-NUMBER = re.compile(r"####[^\d\n]*?([-−]?) *[$€£]? *(\d[\d,]*(?:\.\d+)?|\.\d+)")  # noqa: RUF001
+NUMBER = re.compile(r"[^\d\n]*?([-−]?) *[$€£]? *(\d[\d,]*(?:\.\d+)?|\.\d+)")  # noqa: RUF001
 SCHEMA = pa.schema(
     dict(id=pa.int64(), question=pa.string(), text=pa.string(), finish=pa.string())
     | dict(tokens=pa.int64(), predicted=pa.float64(), gold=pa.float64(), correct=pa.bool_())
@@ -23,8 +23,8 @@ GENERATED = 200
 
 
 def number(text: str) -> float | None:
-    """The first number after ####, as in "#### 18", "#### $1,234.50" or "#### -3 dollars"."""
-    found = NUMBER.search(text)
+    """The first one on the line after ####, as in "#### 18", "#### $1,234.50" or "#### -3 eggs"."""
+    found = NUMBER.match(text.partition("####")[2])
     return float(found[2].replace(",", "")) * (-1 if found[1] else 1) if found else None
 
 

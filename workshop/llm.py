@@ -35,6 +35,7 @@ ON_A_CPU = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
+FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja", "*.model"]  # of a model on the hub
 NUMBER = re.compile(r"####\s*(-?\d+)")
 
 
@@ -45,6 +46,11 @@ def has_gpu() -> bool:
 def device() -> str:
     """Where transformers puts its model."""
     return "cuda" if has_gpu() else "cpu"
+
+
+def dtype() -> str:
+    """In what precision transformers loads its model: vLLM's, by options()."""
+    return "auto" if has_gpu() else "float32"
 
 
 def threads() -> int:
@@ -62,30 +68,30 @@ def environment(model: str = MODEL) -> dict[str, str]:
 
 def options() -> dict:
     """What vllm.LLM is told besides the model."""
-    here = {} if has_gpu() else dict(dtype="float32", enforce_eager=True)
+    here = {} if has_gpu() else dict(dtype=dtype(), enforce_eager=True)
     return here | dict(use_tqdm_on_load=False)
 
 
 def prepare(model: str = MODEL) -> dict[str, str]:
     """Sets environment(), which is also what Ray's workers need, and returns it.
 
-    MODEL is a folder or a name on the Hugging Face hub. Raises typer.BadParameter where it is
-    neither, before anything is started.
+    MODEL is a folder, or a name on the Hugging Face hub, from where it is downloaded. Raises
+    typer.BadParameter where it is neither, before anything is started.
     """
     set_ = environment(model)
     os.environ.update(set_)
     warnings.filterwarnings("ignore", category=FutureWarning)  # vLLM about its own imports
     if not (Path(model) / "config.json").is_file():
-        check_hub(model)
+        fetch(model)
     return set_
 
 
-def check_hub(model: str) -> None:
-    from huggingface_hub import HfApi, try_to_load_from_cache  # takes a second, rarely needed
+def fetch(model: str) -> None:
+    """Downloads what is not there yet, with a progress bar, before anything waits for it."""
+    from huggingface_hub import snapshot_download  # takes a second, rarely needed
 
     try:
-        if not isinstance(try_to_load_from_cache(model, "config.json"), str):
-            HfApi().model_info(model, timeout=10)
+        snapshot_download(model, allow_patterns=FILES)
     except Exception as error:  # no such name, no network, no permission: each of another kind
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise typer.BadParameter(

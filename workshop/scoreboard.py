@@ -93,7 +93,14 @@ def run_pair(row: Row, pitfalls: bool = True) -> Iterator[Row]:
     if row.pair.stage == LLM:
         row.running = "setup-vllm"
         yield row
-        subprocess.run(["make", "setup-vllm"], cwd=ROOT, capture_output=True, check=True)
+        how = dict(cwd=ROOT, capture_output=True, text=True, check=False)
+        made = subprocess.run(["make", "setup-vllm"], **how)
+        if made.returncode:
+            row.baseline = Run(made.returncode, made.stdout, made.stderr, 0.0)
+            row.ray = Run(made.returncode, "", "make setup-vllm failed", 0.0)
+            row.running = ""
+            yield row
+            return
     for attribute in ("baseline", "ray"):
         script = getattr(row.pair, attribute)
         row.running = script.name

@@ -85,7 +85,7 @@ def lora(model: str, steps: int, seed: int) -> tuple:
 
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    base = AutoModelForCausalLM.from_pretrained(model)
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
     adapter = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
     tuned = get_peft_model(base, adapter).train()
     optimizer = torch.optim.AdamW([p for p in tuned.parameters() if p.requires_grad], RATE)
@@ -114,8 +114,9 @@ def merge(model: str, adapter: str, folder: Path) -> str:
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    network = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(model), adapter)
-    return _save(network.merge_and_unload(), model, folder)
+    base = AutoModelForCausalLM.from_pretrained(model, dtype=llm.dtype())
+    merged = PeftModel.from_pretrained(base, adapter).merge_and_unload()
+    return _save(merged, model, folder)
 
 
 def spoil(model: str, folder: Path, bits: int = 3) -> str:
@@ -123,7 +124,7 @@ def spoil(model: str, folder: Path, bits: int = 3) -> str:
     import torch
     from transformers import AutoModelForCausalLM
 
-    network = AutoModelForCausalLM.from_pretrained(model)
+    network = AutoModelForCausalLM.from_pretrained(model, dtype=llm.dtype())
     with torch.no_grad():
         for weights in network.parameters():
             if weights.ndim == 2:

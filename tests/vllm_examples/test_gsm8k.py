@@ -51,6 +51,7 @@ NUMBERS = [
     ("#### 5\n#### 6", 5),
     ("3 + 4 = 7", None),
     ("#### none\n8", None),
+    ("#### none\n#### 8", None),
     ("####", None),
     ("", None),
 ]
@@ -388,6 +389,38 @@ def slow(out: Path) -> None:
     resum(out, seconds=3600.0, tokens_per_second=tokens / 3600)
 
 
+def no_model(out: Path) -> None:
+    """The same words to every question."""
+
+    def same(row: dict) -> dict:
+        kept = checker.MARK * row["text"].endswith(checker.MARK)
+        new = dict(text=f"#### 5{kept}", predicted=5.0, correct=row["gold"] == 5)
+        return row | new
+
+    change(out, same)
+    right = sum(row["correct"] for row in rows_of(out))
+    resum(out, correct=right, accuracy=right / len(rows_of(out)))
+
+
+def more_tokens(out: Path) -> None:
+    change(out, lambda row: row | dict(tokens=3 * row["tokens"]))
+    summary = json.loads((out / "summary.json").read_text())
+    resum(out, tokens_per_second=3 * summary["tokens_per_second"])
+
+
+def one_file(out: Path) -> None:
+    """What the last run made; with one file nothing is known about how long it took."""
+    new = [
+        file
+        for file in files(out)
+        if not pq.read_table(file)["text"][0].as_py().endswith(checker.MARK)
+    ]
+    rows = [row for file in new for row in pq.read_table(file).to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, gsm8k.SCHEMA), new[0])
+    for file in new[1:]:
+        file.unlink()
+
+
 def bad_line_answered(out: Path) -> None:
     rows = pq.read_table(files(out)[0]).slice(0, 1).to_pylist()
     rows = [row | dict(id=1, tokens=0) for row in rows]
@@ -398,9 +431,13 @@ ALL = "files schema rows quarantine numbers accuracy honesty resume speed".split
 FAULTS = [
     (duplicate_rows, ["rows"], "questions have more than one row: ids 0, "),
     (lost_rows, ["rows", "accuracy"], "of 392 questions have no row: ids "),
-    (subset, ["accuracy"], "right are 358 of all 392 questions: 0.9133"),
+    (subset, ["accuracy"], " of all 392 questions: 0."),
     (copied_numbers, ["numbers", "accuracy", "honesty"], "answers come from the gold ones"),
-    (copied_texts, ["honesty"], "answers come from the gold ones, which are false there: ids 3,"),
+    (
+        copied_texts,
+        ["honesty", "speed"],
+        "from the gold ones, which are false there: ids 3,",
+    ),
     (wrong_type, ["schema"], "column 'predicted' is string in"),
     (no_column, ["schema"], "has no column 'finish' (string)"),
     (no_summary, ["files", "accuracy"], "summary.json is missing"),
@@ -411,15 +448,19 @@ FAULTS = [
     (believes_itself, ["numbers"], "and correct is True"),
     (timed_nothing, ["speed"], "Ray Data is lazy: time its use"),
     (slow, ["speed"], "3 times is the least"),
+    (no_model, ["honesty", "speed"], "of 372 right: the workshop's model solves nine of ten"),
+    (more_tokens, ["speed"], " in all, the texts have "),
+    (one_file, ["speed"], "all that the last run made is one file"),
     (bad_line_answered, ["rows"], "1 rows are no question's, but a bad line's: id 1"),
 ]
 EXACT = (duplicate_rows, subset, copied_numbers, copied_texts, wrong_type, believes_itself)
-EXACT += (timed_nothing, slow, half_a_file, no_quarantine)
+EXACT += (timed_nothing, slow, half_a_file, no_quarantine, no_model, more_tokens, one_file)
 
 
 def graded(passed, out: Path) -> list:
     answers = checker.Answers(out, passed.wanted)
-    return checker.grade(answers, passed.trial, REFERENCE, passed.place / CHECKED / "baseline")
+    baseline = passed.place / CHECKED / "baseline"
+    return checker.grade(answers, passed.trial, REFERENCE, baseline, llm.MODEL)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault[0].__name__)
@@ -443,10 +484,15 @@ def test_without_a_baseline_it_says_what_to_run(passed, tmp_path: Path) -> None:
     answers = checker.Answers(passed.out, passed.wanted)
     (line,) = (
         line
-        for line in checker.grade(answers, passed.trial, REFERENCE, tmp_path)
+        for line in checker.grade(answers, passed.trial, REFERENCE, tmp_path, llm.MODEL)
         if line.name == "speed"
     )
     assert not line.well and "run python vllm_examples/gsm8k/baseline.py first" in line.sentence
+
+
+def test_the_baseline_of_another_model_is_no_yardstick(passed) -> None:
+    with pytest.raises(checker.Wrong, match=r"baseline\.py --model Qwen/any again"):
+        checker.tokens_per_second(passed.place / CHECKED / "baseline", "Qwen/any")
 
 
 def test_a_folder_alone_is_graded_by_what_is_in_it(passed, tmp_path: Path) -> None:

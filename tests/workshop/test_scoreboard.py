@@ -55,6 +55,15 @@ def test_a_failing_script_shows_its_own_error(play) -> None:
     assert "ValueError: no photographs" in printed
 
 
+def test_an_environment_that_cannot_be_made_is_a_row_that_failed(monkeypatch, capsys) -> None:
+    failed = subprocess.CompletedProcess([], 2, "", "no torch==2.13.0+cpu")
+    monkeypatch.setattr(module.subprocess, "run", lambda *_, **__: failed)
+    twins = (ROOT / f"vllm_examples/01_generate_{kind}.py" for kind in ("baseline", "vllm"))
+    assert not module.scoreboard([Pair(*twins)], Console())
+    printed = capsys.readouterr().out
+    assert "no torch==2.13.0+cpu" in printed and "make setup-vllm failed" in printed
+
+
 def test_json(play, tmp_path) -> None:
     play(fake(seconds=8.0), fake(seconds=2.0, ready=6.0), tmp_path / "results.json")
     (row,) = json.loads((tmp_path / "results.json").read_text())

@@ -41,7 +41,7 @@ def main(
 
     torch.set_num_threads(llm.threads())
     tokenizer = AutoTokenizer.from_pretrained(model)
-    network = AutoModelForCausalLM.from_pretrained(model, device_map=llm.device()).eval()
+    network = AutoModelForCausalLM.from_pretrained(model, dtype=llm.dtype()).to(llm.device()).eval()
     context = network.config.max_position_embeddings
     given = dict(add_generation_prompt=True, return_dict=True, return_tensors="pt")
 

@@ -7,11 +7,12 @@ is answered, and starts it again. Given a folder of answers instead of a script,
 
     python vllm_examples/gsm8k/check.py out/vllm_examples/gsm8k/mine --data hub
 
-Nothing that the script says about itself is believed: all is computed again from the texts.
+What can be is computed again from the texts, whatever the script says about itself.
 """
 
 import ast
 import contextlib
+import functools
 import json
 import os
 import re
@@ -39,6 +40,7 @@ WORK = HERE / "check"
 POINTS = dict(files=5, schema=10, rows=15, quarantine=10, numbers=15, accuracy=10)
 POINTS |= dict(honesty=10, resume=15, speed=10)
 FASTER = 3  # times the baseline's tokens/s
+SOLVED = 0.8  # of what the workshop's model is asked properly it solves more
 TYPES = dict(id="int64", question="string", text="string", finish="string", tokens="int64")
 TYPES |= dict(predicted="double", gold="double", correct="bool")
 KEYS = "questions quarantined correct accuracy generated seconds tokens_per_second".split()
@@ -164,6 +166,10 @@ class Answers:
     def text_of(self) -> dict[int, str]:
         return {row.get("id"): row.get("text") or "" for row in self.rows}
 
+    def right(self) -> int:
+        texts = self.text_of()
+        return sum(number(texts.get(k, "")) == gold for k, (_, gold) in self.questions.good.items())
+
     def files(self) -> str:
         if self.problems:
             raise Wrong("; ".join(self.problems))
@@ -229,9 +235,10 @@ class Answers:
         return "gold, predicted and correct are what lines and texts say"
 
     def accuracy(self) -> str:
-        texts, good = self.text_of(), self.questions.good
-        right = sum(number(texts.get(k, "")) == gold for k, (_, gold) in good.items())
+        good, right = self.questions.good, self.right()
         own = right / max(len(good), 1)
+        if not any(self.text_of().values()):
+            raise Wrong("there are no texts of a model")
         said, counted = self.summary.get("accuracy"), self.summary.get("correct")
         if not isinstance(said, int | float) or abs(said - own) > 1e-4:
             raise Wrong(
@@ -245,8 +252,10 @@ class Answers:
             )
         return f"{right} of {len(good)} right: {own:.2%}, as summary.json says"
 
-    def honest(self) -> str:
-        """False gold numbers are in the data, which no model finds unless it was shown them."""
+    def honest(self, model: str) -> str:
+        """False gold numbers are in the data, which no model finds unless it was shown them; and
+        what the workshop's model makes of the others is known.
+        """
         texts, known = self.text_of(), {row.get("id"): row for row in self.rows}
         if not any(texts.get(k) for k in self.questions.false):
             raise Wrong("there are no texts of a model")
@@ -258,6 +267,12 @@ class Answers:
         ]
         if found:
             raise Wrong(f"answers come from the gold ones, which are false there: {some(found)}")
+        right, fair = self.right(), len(self.questions.good) - len(self.questions.false)
+        if model == llm.MODEL and right < SOLVED * fair:
+            raise Wrong(
+                f"{right} of {fair} right: the workshop's model solves nine of ten of these, asked"
+                " as its chat template has it"
+            )
         return f"{len(self.questions.false)} false gold answers, and none of them was given"
 
 
@@ -321,18 +336,23 @@ class Trial:
             f"killed with {self.on_disk} rows on disk; the others, {made}, came in the second run"
         )
 
-    def speed(self, answers: Answers, script: Path, baseline: Path) -> str:
+    def speed(self, answers: Answers, script: Path, baseline: Path, model: str) -> str:
         self.ended_well()
         nodes = ast.walk(ast.parse(script.read_text()))
         named = {getattr(node, "attr", getattr(node, "id", "")) for node in nodes}
         if not named & {"map_batches", "build_processor"}:
             raise Wrong("no map_batches in the script: what counts is vLLM on Ray Data")
-        own = tokens_per_second(baseline)
-        tokens, moments = 0, []
+        own = tokens_per_second(baseline, model)
+        tokens, moments, texts = 0, [], []
         for file, table in answers.tables.items():
             rows = [row for row in answers.as_rows(table) if not (row["text"] or "").endswith(MARK)]
             tokens += sum(row["tokens"] for row in rows)
+            texts += [row["text"] or "" for row in rows]
             moments += [file.stat().st_mtime] * bool(rows)
+        if abs(tokens / max(counted := count_tokens(texts, model), 1) - 1) > 0.1:
+            raise Wrong(f"column 'tokens' has {tokens} in all, the texts have {counted}")
+        if len(moments) < 2:
+            raise Wrong("all that the last run made is one file: at most 64 rows go into each")
         seconds, said = (answers.summary.get(key) for key in ("seconds", "tokens_per_second"))
         if not tokens or not seconds or not said:
             raise Wrong("no tokens, or no seconds and tokens_per_second in summary.json")
@@ -344,18 +364,34 @@ class Trial:
             )
         told = f"{said:.0f} tokens/s, {said / own:.1f} times your baseline's {own:.0f}"
         if said < FASTER * own:
-            raise Wrong(f"{told}: {FASTER} times is the least")
+            raise Wrong(f"{told}: {FASTER} times is the least (engine start does not count)")
         return told
 
 
-def tokens_per_second(baseline: Path) -> float:
+def count_tokens(texts: list[str], model: str) -> int:
+    return sum(map(len, tokenizer(model)(texts, add_special_tokens=False)["input_ids"]))
+
+
+@functools.cache
+def tokenizer(model: str):
+    from transformers import AutoTokenizer  # takes seconds
+
+    return AutoTokenizer.from_pretrained(model)
+
+
+def tokens_per_second(baseline: Path, model: str) -> float:
     try:
-        summary = json.loads((baseline / "summary.json").read_text())
-        return summary["tokens"] / summary["seconds"]
+        summary, settings = (
+            json.loads((baseline / f"{name}.json").read_text()) for name in ("summary", "settings")
+        )
+        speed, of = summary["tokens"] / summary["seconds"], settings["model"]
     except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError):
         raise Wrong(
             f"no baseline in {baseline}: run python vllm_examples/gsm8k/baseline.py first"
         ) from None
+    if of != model:
+        raise Wrong(f"the baseline in {baseline} is of {of}: run baseline.py --model {model} again")
+    return speed
 
 
 def tried(script: Path, lines: list[bytes], model: str, limit: float) -> Trial:
@@ -405,12 +441,12 @@ def grade_folder(answers: Answers) -> list[Line]:
     return [looked_at(name, look) for name, look in looks.items()]
 
 
-def grade(answers: Answers, trial: Trial, script: Path, baseline: Path) -> list[Line]:
+def grade(answers: Answers, trial: Trial, script: Path, baseline: Path, model: str) -> list[Line]:
     return [
         *grade_folder(answers),
-        looked_at("honesty", answers.honest),
+        looked_at("honesty", lambda: answers.honest(model)),
         looked_at("resume", lambda: trial.resumed(answers)),
-        looked_at("speed", lambda: trial.speed(answers, script, baseline)),
+        looked_at("speed", lambda: trial.speed(answers, script, baseline, model)),
     ]
 
 
@@ -439,7 +475,7 @@ def main(
         llm.prepare(model)
         asked, wanted = own_questions(questions or 400, seed + 1000)
         trial = tried(what, asked, model, limit)
-        lines = grade(Answers(WORK / "out", wanted), trial, what, baseline)
+        lines = grade(Answers(WORK / "out", wanted), trial, what, baseline, model)
     for line in lines:
         points = POINTS[line.name]
         print(f"{points * line.well:3} of {points:2}  {line.name:11} {line.sentence}")

@@ -64,7 +64,7 @@ def writer(model: str) -> Callable[[list], list[str]]:
 
     torch.set_num_threads(llm.threads())
     tokenizer = story.tokenizer(model)
-    network = AutoModelForCausalLM.from_pretrained(model, device_map=llm.device()).eval()
+    network = AutoModelForCausalLM.from_pretrained(model, dtype=llm.dtype()).to(llm.device()).eval()
     given = dict(add_generation_prompt=True, padding=True, return_dict=True, return_tensors="pt")
 
     def write(chats: list) -> list[str]:
