@@ -60,6 +60,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
+@pytest.hookimpl(trylast=True)  # after pytest has noted what failed
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """For --last-failed: xdist writes the group behind the name of a test."""
+    cache = session.config.cache
+    failed = cache.get("cache/lastfailed", {})
+    cache.set("cache/lastfailed", {re.sub(r"@[^]@]*$", "", name): True for name in failed})
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Tests may run two at a time, but one that is marked `measures` has the machine to itself."""

@@ -93,6 +93,7 @@ def test_a_port_that_is_taken_or_none(path: Path) -> None:
 
 
 @scripts
+@pytest.mark.timeout(400)  # beside others first, then it waits for the machine
 def test_runs_as_an_attendee_runs_it(path: Path) -> None:
     result = as_attendee(path)
     limit = LONGER.get(relative(path), SECONDS)
