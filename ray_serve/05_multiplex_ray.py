@@ -80,10 +80,12 @@ def main(requests: int = 300, clients: int = 4, port: int = 8000, seed: int = 42
     ray.init(log_to_driver=False)  # NEW:
     quiet = dict(enable_access_log=False, log_level="WARNING")  # NEW:
     serve.start(http_options=dict(host=web.HOST, port=port), logging_config=quiet)  # NEW:
-    serve.run(Digits.bind(), logging_config=quiet)  # NEW:
-    ready = time.time() - psutil.Process().create_time()
-    done = load.closed_loop(url, pictures, clients, warm_up=0, send=send)
-    serve.shutdown()  # NEW:
+    try:  # NEW:
+        serve.run(Digits.bind(), logging_config=quiet)  # NEW:
+        ready = time.time() - psutil.Process().create_time()
+        done = load.closed_loop(url, pictures, clients, warm_up=0, send=send)
+    finally:  # NEW:
+        serve.shutdown()  # NEW:
 
     print(f"ready in {ready:.1f} s")
     times: dict[bool, list[float]] = {True: [], False: []}

@@ -123,7 +123,7 @@ def main(
     web.check_port(port)
     pictures, base = digits.requests(requests, seed), f"http://{web.HOST}:{port}"
     digits.cached("convnet")
-    strikes = range(requests // kills // 2, requests, requests // kills)
+    strikes = range(requests // kills // 2, requests, requests // kills)[:kills]
 
     async def send(session: load.aiohttp.ClientSession, url: str, body: dict) -> load.Answer:
         if body["id"] in strikes:

@@ -1,5 +1,6 @@
 """Fixtures: scripts on one local Ray that all tests share, or each with a Ray of its own."""
 
+import fcntl
 import importlib.util
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support import MACHINE, SHARED, Call, call_main
+from support import LOCKS, MACHINE, SHARED, Call, call_main
 from workshop import adapters, samples
 from workshop.lessons import LLM
 from workshop.runner import Run, run_script
@@ -90,10 +91,13 @@ def sample_data() -> None:
     """What `make samples` makes, for a pytest that was not called by make; and adapters, whose
     training on first use takes longer than a lesson may.
     """
-    samples.everything()
-    if WITH_VLLM:
-        for form in adapters.FORMS:
-            adapters.cached(form)
+    LOCKS.mkdir(exist_ok=True)
+    with (LOCKS / "samples").open("w") as lock:  # the other process finds all of it done
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        samples.everything()
+        if WITH_VLLM:
+            for form in adapters.FORMS:
+                adapters.cached(form)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import torch
+import typer
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
@@ -52,7 +53,12 @@ def as_pixels(png: bytes) -> torch.Tensor:
 
 
 def requests(count: int, seed: int) -> list[dict]:
-    """COUNT bodies {"id": .., "png": base64} with digits that no classifier has learned from."""
+    """COUNT bodies {"id": .., "png": base64} with digits that no classifier has learned from.
+
+    Raises typer.BadParameter for a SEED that NumPy does not take.
+    """
+    if seed < 0:
+        raise typer.BadParameter("--seed starts at 0")
     pixels, _ = dataset()
     rows = np.random.default_rng(seed).integers(TRAIN, len(pixels), count)
     pictures = {row: base64.b64encode(as_png(pixels[row])).decode() for row in set(rows.tolist())}
@@ -96,7 +102,7 @@ def cached(kind: str, seed: int = 0) -> Path:
     name = f"digits-{kind}-{seed}-v{VERSION}.safetensors"
     file = Path(platformdirs.user_cache_dir("ray-workshop"), name)
     if not file.is_file():
-        print(f"training the {kind} classifier once, into {file} ...", flush=True)
+        print(f"training the {kind} classifier once, into {file.parent} ...", flush=True)
         file.parent.mkdir(parents=True, exist_ok=True)
         draft = file.with_suffix(f".{os.getpid()}")
         save_file(train(kind, seed).state_dict(), draft)

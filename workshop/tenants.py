@@ -69,11 +69,10 @@ def load(name: str) -> torch.nn.Module:
 
 def requests(count: int, seed: int) -> list[dict]:
     """COUNT times {"id": .., "png": .., "tenant": ..}; few tenants send most of them."""
-    chance = np.random.default_rng(seed)
+    pictures, chance = digits.requests(count, seed), np.random.default_rng(seed)
     share = 1 / np.arange(1, TENANTS + 1) ** SKEW
     chosen = chance.permutation(NAMES)[chance.choice(TENANTS, count, p=share / share.sum())]
-    bodies = zip(digits.requests(count, seed), chosen.tolist(), strict=True)
-    return [body | dict(tenant=tenant) for body, tenant in bodies]
+    return [body | dict(tenant=t) for body, t in zip(pictures, chosen.tolist(), strict=True)]
 
 
 def label(answer: object) -> object:

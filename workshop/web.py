@@ -6,6 +6,7 @@ malformed gets a 4xx with a sentence in JSON.
 
 import asyncio
 import multiprocessing
+import os
 import socket
 import time
 import urllib.error
@@ -81,7 +82,14 @@ def guarded(app: FastAPI, limit: int = LIMIT, seconds: float = SLOWEST) -> FastA
 
 
 def check_port(port: int, instead: str = "give another --port") -> None:
-    """Raises typer.BadParameter unless a server can listen on PORT of this machine."""
+    """Raises typer.BadParameter unless a server can listen on PORT of this machine.
+
+    Requests to it then go past any HTTP proxy that the environment names.
+    """
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), HOST)))
+    if port == 0:
+        raise typer.BadParameter("port 0 cannot be had: ports start at 1")
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

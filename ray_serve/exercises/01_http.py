@@ -1,8 +1,9 @@
 """Exercise 1: a service that counts words, on Serve.
 
 Complete service(): the FastAPI app below on Serve, as two replicas with half a CPU each. WordCount
-reads STOP_WORDS once, when a replica starts, and not on every request; POST /count takes a Text
-and answers with a Count. A text without a word gets 422 and a sentence.
+makes a set of STOP_WORDS once, when a replica starts, and not on every request; POST /count takes
+a Text and answers with a Count; capitals make no other word. A text without a word gets 422 and a
+sentence.
 
     make check EX=ray_serve/01
 """

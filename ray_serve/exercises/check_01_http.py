@@ -45,7 +45,7 @@ def check(attempt) -> str:
     assert isinstance(said, attempt.Count), f"it answers with a {type(said).__name__}, not a Count"
     assert said.id == 7, f"the Count of text 7 has the id {said.id}"
     assert said.words == WORDS, f"{said.words} words in {TEXT!r}, not {WORDS}"
-    assert before and Watched.reads == before, "STOP_WORDS is read on a request: do it in __init__"
+    assert before and Watched.reads == before, "make a set of STOP_WORDS in __init__, once"
     try:
         count(attempt.Text(id=8, text="  ")).result()
     except HTTPException as error:

@@ -10,15 +10,20 @@ TENANTS = {"key-a": "tenant-03", "key-b": "tenant-07"}
 
 
 class Handle:
-    """What DeploymentHandle offers: options(..), and predict.remote(..) to be awaited."""
+    """What DeploymentHandle offers: options(..), and predict, a handle too, or remote(..)."""
 
-    def __init__(self, model_id: str = "no model id") -> None:
-        self.model_id, self.predict = model_id, SimpleNamespace(remote=self.remote)
+    def __init__(self, model_id: str = "no model id", method: str = "") -> None:
+        self.model_id, self.method = model_id, method
 
-    def options(self, *, multiplexed_model_id: str) -> "Handle":
-        return Handle(multiplexed_model_id)
+    @property
+    def predict(self) -> "Handle":
+        return self.options(method_name="predict")
+
+    def options(self, *, multiplexed_model_id: str = "", method_name: str = "") -> "Handle":
+        return Handle(multiplexed_model_id or self.model_id, method_name or self.method)
 
     async def remote(self, picture: str) -> str:
+        assert self.method == "predict", "models.remote(..) calls __call__: models.predict.remote"
         return f"{picture} by {self.model_id}"
 
 

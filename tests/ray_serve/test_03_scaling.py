@@ -3,6 +3,7 @@
 import runpy
 from types import SimpleNamespace
 
+import psutil
 import pytest
 from fastapi.testclient import TestClient
 
@@ -48,8 +49,9 @@ def test_a_refusal_is_quicker_than_the_queue_and_the_peak_gets_more_done() -> No
 
 def test_the_picture() -> None:
     for script, name in ((BASELINE, "baseline"), (RAY, "ray")):
-        halved(script)
         picture = ROOT / f"out/ray_serve/03_scaling/{name}.png"
+        halved(script)
+        assert picture.stat().st_mtime > psutil.Process().create_time(), "left from before"
         assert picture.read_bytes().startswith(b"\x89PNG")
 
 

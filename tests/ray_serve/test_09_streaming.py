@@ -31,7 +31,7 @@ def test_all_is_answered_and_both_ways_say_the_same() -> None:
 def test_who_leaves_stops_the_generation() -> None:
     bare, ray = (halved(twin).figures for twin in (BASELINE, RAY))
     assert bare["left"] == bare["stayed"] == ray["stayed"]
-    assert ray["left"] < ray["stayed"]
+    assert ray["left"] < ray["stayed"] / 2
 
 
 @pytest.mark.measures
@@ -81,7 +81,7 @@ def test_on_a_socket_who_leaves_stops_the_generation(url) -> None:
         return await count_when_idle(url) - begin
 
     whole = len(httpx.post(f"{url}/solve", json=BODY, timeout=60).text.split("\n\n"))
-    assert 5 <= asyncio.run(leave(5)) < 5 * whole
+    assert 5 <= asyncio.run(leave(5)) < 5 * whole / 2
 
 
 def test_two_clients_take_turns(url) -> None:
