@@ -70,17 +70,17 @@ llm: setup-vllm ## every pair of vllm_examples, and the take-home's reference
 story: setup-vllm ## a model's whole life: fine-tuned, evaluated, served, rolled back
 	@$(VPY) vllm_examples/story/07_story_ray.py
 
-N ?= 2
-LLM := vllm_examples
-# What fails beside another test has the machine to itself once more before it counts.
+N ?= 0
+WITH_VLLM := $(findstring vllm_examples,$(STAGE))
+# Two at a time (N=2), what fails beside another test runs alone once more before it counts.
 define tests
 $(1) -m pytest -n $(N) $(if $(STAGE),-k "$(STAGE)") || { test $$? = 1 && test $(N) != 0 && \
     echo "Once more, and alone:" && $(1) -m pytest -n 0 --last-failed --last-failed-no-failures=none; }
 endef
 
-test: samples $(if $(or $(findstring $(LLM),$(STAGE)),$(if $(STAGE),,all)),setup-vllm) ## the tests; those of one stage: make test STAGE=ray_core
+test: samples $(if $(WITH_VLLM),setup-vllm) ## the tests; those of one stage: make test STAGE=ray_core (vllm_examples only so)
 	@$(call tests,$(PY))
-	@$(if $(filter setup-vllm,$^),$(call tests,$(VPY)))
+	@$(if $(WITH_VLLM),$(call tests,$(VPY)))
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model
