@@ -70,8 +70,8 @@ llm: setup-vllm ## every pair of vllm_examples, and the take-home's reference
 story: setup-vllm ## a model's whole life: fine-tuned, evaluated, served, rolled back
 	@$(VPY) vllm_examples/story/07_story_ray.py
 
-N ?= 0
 WITH_VLLM := $(findstring vllm_examples,$(STAGE))
+N ?= $(if $(WITH_VLLM),2,0)
 # Two at a time (N=2), what fails beside another test runs alone once more before it counts.
 define tests
 $(1) -m pytest -n $(N) $(if $(STAGE),-k "$(STAGE)") || { test $$? = 1 && test $(N) != 0 && \

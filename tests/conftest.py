@@ -55,7 +55,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
     groups = [group(item) for item in items]
-    order = sorted(dict.fromkeys(groups), key=lambda name: (name != LONGEST, " alone" in name))
+    timed = {group(item) for item in items if item.get_closest_marker("measures")}
+    late = timed if WITH_VLLM else ()  # they would wait for LONGEST
+    order = sorted(
+        dict.fromkeys(groups), key=lambda name: (name != LONGEST, name in late, " alone" in name)
+    )
     items.sort(key=lambda item: order.index(group(item)))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
