@@ -1,6 +1,7 @@
 """One model a tenant: same labels whether it is read each time or kept, and fewer reads."""
 
 import runpy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from ray import serve
 from bad_input import wrongly_answered
 from support import SHARED, free_port, halved, refusal
 from workshop import digits, load, tenants
+from workshop.exercises import checker, find
 from workshop.lessons import ROOT
 
 BASELINE, RAY = (ROOT / f"ray_serve/05_multiplex_{kind}.py" for kind in ("baseline", "ray"))
@@ -72,3 +74,19 @@ def test_each_replica_keeps_eight_and_bad_input_gets_a_sentence() -> None:
 @pytest.mark.parametrize("script", [BASELINE, RAY], ids=["baseline", "ray"])
 def test_bad_flags_get_a_sentence(script) -> None:
     assert "--requests and --clients start at 1" in refusal(script, "--clients", "0")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "self.models.predict.options(multiplexed_model_id=tenant).remote(picture)",
+        "self.models.options(method_name='predict', multiplexed_model_id=tenant).remote(picture)",
+    ],
+)
+def test_the_checker_takes_every_right_way(call) -> None:
+    exercise, names = find("ray_serve/05"), {}
+    solution = (ROOT / "tests/ray_serve/solutions" / exercise.name).read_text()
+    attempt = solution.replace("models.predict.remote(picture)", call)
+    exec(attempt.replace("models = self", "tenant = self.tenants[key]; _ = self"), names)  # noqa: S102
+    check = runpy.run_path(str(checker(exercise)))["check"]
+    assert "reaches" in check(SimpleNamespace(**names))
