@@ -57,7 +57,6 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
         raise typer.BadParameter("--trials starts at 3, --epochs at 2")
     folder = Path("out/ray_tune/05_faults").absolute() / "baseline"
     rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     log = EpochLog(folder / "epochs.log")
 
     config = dict(epochs=epochs, seed=seed, log=str(log.file))

@@ -73,7 +73,6 @@ def main(trials: int = 6, epochs: int = 8, seed: int = 42) -> dict:
     begun = tune.Tuner.can_restore(folder) and not (folder / "over").exists()  # NEW:
     if not begun:  # NEW: else a sweep with these flags goes on
         sweeps.fresh(folder)  # NEW:
-    folder.mkdir(parents=True, exist_ok=True)  # NEW:
     log = EpochLog(folder / "epochs.log")
 
     config = dict(epochs=epochs, seed=seed, log=str(log.file))

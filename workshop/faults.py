@@ -36,6 +36,7 @@ class EpochLog:
 
     def __init__(self, file: str) -> None:
         self.file = Path(file)
+        self.file.parent.mkdir(parents=True, exist_ok=True)
         self.file.touch()
 
     def begin(self, trial: int, epoch: int) -> None:
