@@ -1,6 +1,7 @@
 """What every service with OpenAI's chat API turns away, and that it goes on afterwards."""
 
 import socket
+from dataclasses import dataclass
 
 import httpx2 as httpx
 import openai
@@ -18,6 +19,25 @@ REFUSED = {
     "messages that are no list": (dict(GREEDY, messages="hello"), 400, "messages"),
     "no tokens": (dict(GREEDY, max_tokens=-1), 400, "max_tokens"),
 }
+
+
+OTHERS = 33  # questions
+
+
+@dataclass(frozen=True)
+class Said:
+    """The answers to OTHERS questions: a digest of the texts, tokens, how many are right."""
+
+    digest: str
+    tokens: int
+    right: int
+
+
+def ask_others(url: str) -> Said:
+    """Other questions than the scripts ask by default, and from fewer clients."""
+    problems = llm.problems(OTHERS, seed=7)
+    done = chats.ask_all(url, llm.chats(problems), 8, 96)
+    return Said(llm.digest(done.texts), done.tokens, llm.right(done.texts, problems))
 
 
 def client(url: str) -> openai.OpenAI:

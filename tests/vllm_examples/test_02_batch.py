@@ -88,6 +88,13 @@ def test_both_ways_and_two_engines_answer_what_vllm_alone_does(again) -> None:
     assert figures["answer"] == as_attendee(BASELINE).answer == as_attendee(RAY).answer
 
 
+def test_transformers_writes_the_same_500_answers() -> None:
+    """As lesson 01 does, whose problems these are."""
+    script = "vllm_examples/01_generate_baseline.py"
+    figures = call_main(script, dict(prompts=500, batch=16), {}).figures
+    assert figures["answer"] == as_attendee(BASELINE).answer
+
+
 def test_answers_stand_beside_their_questions(again) -> None:
     problems, rows = llm.problems(500, seed=42), again[1]
     assert [row["question"] for row in rows] == [one.question for one in problems]
