@@ -135,7 +135,7 @@ def main(
         last = finish()
 
     line = next(line for line in lines if line["message"] == "labelled")
-    print(f"refused: {refused}, under way at the end: {last}")
+    print(f"{len(done.failed)} failed; refused: {refused}, under way at the end: {last}")
     print(f"counted: {counted} pictures, logged: picture {line['picture']} of {line['request_id']}")
     print(f"ready in {ready:.1f} s")
     seconds, answer = done.seconds, done.digest

@@ -104,6 +104,7 @@ def main(
             if now.status == "DEPLOY_FAILED":  # NEW:
                 raise RuntimeError(now.message)  # NEW:
             time.sleep(0.05)  # NEW:
+        web.wait_until_healthy(port)  # NEW: a replica runs before the proxy knows the way to it
         ready = time.time() - psutil.Process().create_time()
         details = dashboard.get_serve_details()["applications"]["digits"]  # NEW:
         (replica,) = details["deployments"]["Digits"]["replicas"]  # NEW:
@@ -129,7 +130,7 @@ def main(
         serve.shutdown()  # NEW:
 
     line = next(line for line in lines if line["message"] == "labelled")
-    print(f"refused: {refused}, under way at the end: {last}")
+    print(f"{len(done.failed)} failed; refused: {refused}, under way at the end: {last}")
     print(f"counted: {counted} pictures, logged: picture {line['picture']} of {line['request_id']}")
     print(f"ready in {ready:.1f} s")
     seconds, answer = done.seconds, done.digest

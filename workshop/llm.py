@@ -7,6 +7,7 @@ Everything runs on a CPU unless there is an NVIDIA GPU; then vLLM's own defaults
 """
 
 import hashlib
+import importlib.util
 import os
 import random
 import re
@@ -43,6 +44,10 @@ def has_gpu() -> bool:
     return shutil.which("nvidia-smi") is not None
 
 
+def has_vllm() -> bool:
+    return importlib.util.find_spec("vllm") is not None
+
+
 def device() -> str:
     """Where transformers puts its model."""
     return "cuda" if has_gpu() else "cpu"
@@ -76,8 +81,13 @@ def prepare(model: str = MODEL) -> dict[str, str]:
     """Sets environment(), which is also what Ray's workers need, and returns it.
 
     MODEL is a folder, or a name on the Hugging Face hub, from where it is downloaded. Raises
-    typer.BadParameter where it is neither, before anything is started.
+    typer.BadParameter where it is neither, or there is no vLLM, before anything is started.
     """
+    if not has_vllm():
+        raise typer.BadParameter(
+            "there is no vLLM in this environment: make setup-vllm, once, then"
+            " source .venv-vllm/bin/activate"
+        )
     set_ = environment(model)
     os.environ.update(set_)
     warnings.filterwarnings("ignore", category=FutureWarning)  # vLLM about its own imports

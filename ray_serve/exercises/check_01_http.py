@@ -1,3 +1,5 @@
+import inspect
+
 from fastapi import HTTPException
 
 from ray import serve
@@ -38,6 +40,8 @@ def check(attempt) -> str:
     assert operation, 'there is no POST /count: @app.post("/count") in the class'
     name = operation["summary"].lower().replace(" ", "_")  # FastAPI makes it of the method's name
 
+    method = inspect.unwrap(getattr(kind, name))  # a class outside of service() has its own globals
+    method.__globals__["STOP_WORDS"] = attempt.service.__globals__["STOP_WORDS"]
     handle = serve.run(service, _local_testing_mode=True)
     count = getattr(handle, name).remote
     before = Watched.reads

@@ -1,8 +1,20 @@
+import contextlib
 import logging
+import time
 
 from ray import serve
+from ray.serve.handle import DeploymentHandle
 
 USERS = [f"user-{number}" for number in range(600)]
+
+
+def wait_for_reconfigure(handle: DeploymentHandle) -> None:
+    """Serve's local mode calls it beside the first requests (2.60), Serve itself before them."""
+    for _ in range(50):
+        with contextlib.suppress(AttributeError):
+            handle.remote(USERS[0]).result()
+            return
+        time.sleep(0.02)
 
 
 def on_canary(split: serve.Deployment, percent: int) -> set[str]:
@@ -10,6 +22,7 @@ def on_canary(split: serve.Deployment, percent: int) -> set[str]:
     handle = serve.run(
         split.options(user_config=dict(canary=percent)).bind(), _local_testing_mode=True
     )
+    wait_for_reconfigure(handle)
     said = {user: handle.remote(user).result() for user in USERS}
     odd = set(said.values()) - {"canary", "stable"}
     assert not odd, f"Split answers {odd.pop()!r}, neither 'canary' nor 'stable'"

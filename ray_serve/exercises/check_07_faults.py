@@ -30,9 +30,10 @@ def check(attempt) -> str:
         assert len(keys) > 1, f"after a {status} it does not ask again"
         assert getattr(reply, "status", None) == 200, f"after two {status} it misses the 200"
         assert len(waits) == 2, "two retries, but not two waits: it asks again at once"
-    reply, keys, _ = asked(attempt, [503])
+    reply, keys, waits = asked(attempt, [503])
     assert len(keys) == ATTEMPTS, f"of a service that stays away it asks {len(keys)} times, not 6"
     assert getattr(reply, "status", None) == 503, "having given up, it does not return the last 503"
+    assert len(waits) < ATTEMPTS, "after the last attempt it waits once more, for nothing"
     assert all(keys), "an attempt goes without the header Idempotency-Key"
     assert len(set(keys)) == 1, "each attempt has a key of its own: the service would do it again"
     others = {asked(attempt, [200])[1][0] for _ in range(20)}

@@ -12,6 +12,7 @@ from workshop.offline_data import held_out
 @pytest.fixture
 def on_a_cpu(monkeypatch):
     monkeypatch.setattr(llm, "has_gpu", lambda: False)
+    monkeypatch.setattr(llm, "has_vllm", lambda: True)
     monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "3"})
 
 
@@ -33,9 +34,16 @@ def test_a_gpu_gets_vllms_own_defaults(monkeypatch) -> None:
 
 @pytest.mark.parametrize("model", ["./nowhere", "/no/such/folder", "no-such/model-anywhere"])
 def test_no_such_model(model, monkeypatch) -> None:
+    monkeypatch.setattr(llm, "has_vllm", lambda: True)
     monkeypatch.setattr(os, "environ", dict(os.environ) | {"HF_ENDPOINT": "http://127.0.0.1:9"})
     with pytest.raises(typer.BadParameter, match=f"no model '{model}'"):
         llm.prepare(model)
+
+
+def test_the_other_environment_is_named(monkeypatch) -> None:
+    monkeypatch.setattr(llm, "has_vllm", lambda: False)
+    with pytest.raises(typer.BadParameter, match=r"source \.venv-vllm/bin/activate"):
+        llm.prepare()
 
 
 def test_problems_are_seeded_and_not_in_the_exam() -> None:

@@ -53,7 +53,7 @@ BROKEN = (
     b'{"question": "How many eggs are there?"}',
     b'{"question": "", "answer": "#### 3"}',
     b'{"question": 3, "answer": "#### 3"}',
-    b'{"question": "How many eggs are there?", "answer": "three"}',
+    b'{"question": "How many eggs are there?", "answer": "#### three\\n3"}',
     b'{"question": "How many \xff eggs?", "answer": "#### 3"}',
 )
 
@@ -225,7 +225,8 @@ class Answers:
                 raise Wrong(f"gold of id {k} is {row.get('gold')}, its line says {gold}")
             if row.get("predicted") != number(text):
                 raise Wrong(
-                    f"predicted of id {k} is {row.get('predicted')}, its text says {number(text)}"
+                    f"predicted of id {k} is {row.get('predicted')}, its text says {number(text)}:"
+                    f" {text.removesuffix(MARK)[-40:]!r}"
                 )
             if row.get("correct") is not (row["predicted"] == row.get("gold")):
                 raise Wrong(
@@ -420,7 +421,8 @@ def tried(script: Path, lines: list[bytes], model: str, limit: float) -> Trial:
     on_disk = 0
     if first.exit_code == -signal.SIGKILL:
         on_disk = mark(out)
-        print(f"killed with {on_disk} answers on disk; it runs again ...", flush=True)
+        told = f"killed with {on_disk} of {len(lines)} lines answered on disk; it runs again ..."
+        print(told, flush=True)
         last = run()
     return Trial(on_disk, first, last)
 
