@@ -3,6 +3,7 @@
 import asyncio
 import runpy
 import sqlite3
+from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
@@ -64,7 +65,8 @@ def asked(script, monkeypatch, statuses: list[int]) -> tuple[int, list[float]]:
 
     patient = runpy.run_path(str(script))["patient"]
     monkeypatch.setattr(load, "post", post)
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    # Not asyncio's own sleep, which Ray and Serve use in other threads of this process.
+    monkeypatch.setitem(patient.__globals__, "asyncio", SimpleNamespace(sleep=sleep))
     return asyncio.run(patient(None, "", {})).status, slept
 
 
