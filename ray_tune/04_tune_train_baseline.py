@@ -14,11 +14,12 @@ import psutil
 import torch
 import torch.distributed as dist
 import typer
-from sklearn.datasets import load_digits
 from torch.distributed.launcher import LaunchConfig, elastic_launch
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+from workshop import digits
 
 BATCH = 64
 
@@ -26,13 +27,12 @@ BATCH = 64
 def train(config: dict) -> list[dict]:
     """One worker of a run: every worker holds the network and sees its share of each batch."""
     dist.init_process_group("gloo")
-    workers, digits, reports = dist.get_world_size(), load_digits(), []
-    images = torch.tensor(digits.images).float()[:, None] / 16
+    workers, reports = dist.get_world_size(), []
     torch.manual_seed(config["seed"])
     layers = torch.nn.Conv2d(1, 32, 3), torch.nn.ReLU(), torch.nn.Flatten()
     model = torch.nn.Sequential(*layers, torch.nn.Linear(32 * 36, 10))
     model = DistributedDataParallel(model)
-    data = TensorDataset(images, torch.tensor(digits.target))
+    data = TensorDataset(*digits.unshuffled())
     sampler = DistributedSampler(data)
     loader = DataLoader(data, BATCH // workers, sampler=sampler, drop_last=True)
     optimizer = torch.optim.SGD(model.parameters(), config["rate"], momentum=0.9)

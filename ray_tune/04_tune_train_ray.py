@@ -15,7 +15,6 @@ import psutil
 import torch
 import torch.distributed as dist
 import typer
-from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -25,7 +24,7 @@ from ray.train import RunConfig, ScalingConfig  # NEW:
 from ray.train.torch import TorchTrainer, prepare_data_loader, prepare_model  # NEW:
 from ray.tune.integration.ray_train import TuneReportCallback  # NEW:
 
-from workshop import sweeps  # NEW:
+from workshop import digits, sweeps  # NEW:
 
 BATCH = 64
 TRIAL, WORKER = 0.2, 0.9  # NEW: CPUs: a trial only waits for its workers, and they compute
@@ -33,14 +32,13 @@ TRIAL, WORKER = 0.2, 0.9  # NEW: CPUs: a trial only waits for its workers, and t
 
 def train(config: dict) -> None:  # NEW:
     """One worker of a run: every worker holds the network and sees its share of each batch."""
-    workers, digits = dist.get_world_size(), load_digits()  # NEW:
+    workers = dist.get_world_size()  # NEW:
     torch.set_num_threads(1)  # NEW:
-    images = torch.tensor(digits.images).float()[:, None] / 16
     torch.manual_seed(config["seed"])
     layers = torch.nn.Conv2d(1, 32, 3), torch.nn.ReLU(), torch.nn.Flatten()
     model = torch.nn.Sequential(*layers, torch.nn.Linear(32 * 36, 10))
     model = prepare_model(model)  # NEW:
-    data = TensorDataset(images, torch.tensor(digits.target))
+    data = TensorDataset(*digits.unshuffled())
     loader = DataLoader(data, BATCH // workers, shuffle=True, drop_last=True)  # NEW:
     loader = prepare_data_loader(loader)  # NEW:
     optimizer = torch.optim.SGD(model.parameters(), config["rate"], momentum=0.9)

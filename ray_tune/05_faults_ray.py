@@ -15,15 +15,13 @@ from tempfile import TemporaryDirectory  # NEW:
 import psutil
 import torch
 import typer
-from sklearn.datasets import load_digits
-from torch import nn
 from torch.nn.functional import cross_entropy
 
 import ray  # NEW:
 from ray import tune  # NEW:
 
-from workshop import sweeps  # NEW:
-from workshop.faults import EpochLog, repeated, sweep, tell
+from workshop import digits, sweeps  # NEW:
+from workshop.faults import EpochLog, network, repeated, sweep, tell
 
 BATCH, TRAIN, RETRIES = 32, 1400, 1
 
@@ -31,13 +29,10 @@ BATCH, TRAIN, RETRIES = 32, 1400, 1
 def train(config: dict) -> None:  # NEW:
     """One trial: it writes each epoch that it begins into the log, with its process id."""
     chosen, log = config["chosen"], EpochLog(config["log"])
-    pixels, labels = map(torch.tensor, load_digits(return_X_y=True))
-    pixels = pixels.float().reshape(-1, 1, 8, 8) / 16
+    pixels, labels = digits.unshuffled()
     torch.set_num_threads(1)
     torch.manual_seed(config["seed"])
-    second = nn.Conv2d(16, 64, 3, groups=chosen["groups"])
-    layers = nn.Conv2d(1, 16, 3), nn.ReLU(), second, nn.ReLU(), nn.MaxPool2d(2)
-    model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256, 10))
+    model = network(chosen["groups"])
     optimizer = torch.optim.SGD(model.parameters(), chosen["rate"], momentum=0.9)
     first = 0  # NEW:
     if found := tune.get_checkpoint():  # NEW:

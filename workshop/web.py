@@ -87,7 +87,8 @@ def check_port(port: int, instead: str = "give another --port") -> None:
     Requests to it then go past any HTTP proxy that the environment names.
     """
     for name in ("no_proxy", "NO_PROXY"):
-        os.environ[name] = ",".join(filter(None, (os.environ.get(name), HOST)))
+        known = [host for host in os.environ.get(name, "").split(",") if host and host != HOST]
+        os.environ[name] = ",".join([*known, HOST])
     if port == 0:
         raise typer.BadParameter("port 0 cannot be had: ports start at 1")
     try:
