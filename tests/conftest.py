@@ -33,7 +33,8 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 
 def group(item: pytest.Item) -> str:
-    """The lesson of a test, or else its module; such tests run in one process, in their order.
+    """The lesson of a test, or else its module; such tests run in one process, in their order, but
+    those that measure begin: a run of a script that had the machine to itself serves all others.
 
     All of ray_serve is one group, since its scripts listen on the same port. Tests that need the
     machine's only Ray form groups of their own, so that a shared one, once started, serves many.
@@ -42,6 +43,10 @@ def group(item: pytest.Item) -> str:
     name = "/".join(lesson.groups()) if lesson else item.path.stem
     name = "ray_serve" if name.startswith("ray_serve") else name
     return f"{name} alone" if "ray_alone" in getattr(item, "fixturenames", ()) else name
+
+
+def measures(item: pytest.Item) -> bool:
+    return item.get_closest_marker("measures") is not None
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -55,12 +60,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
     groups = [group(item) for item in items]
-    timed = {group(item) for item in items if item.get_closest_marker("measures")}
+    timed = {group(item) for item in items if measures(item)}
     late = timed if WITH_VLLM else ()  # they would wait for LONGEST
     order = sorted(
         dict.fromkeys(groups), key=lambda name: (name != LONGEST, name in late, " alone" in name)
     )
-    items.sort(key=lambda item: order.index(group(item)))
+    items.sort(key=lambda item: (order.index(group(item)), not measures(item)))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
 
@@ -76,7 +81,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Tests may run two at a time, but one that is marked `measures` has the machine to itself."""
-    with MACHINE.held(alone=item.get_closest_marker("measures") is not None):
+    with MACHINE.held(alone=measures(item)):
         return (yield)
 
 

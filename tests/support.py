@@ -12,11 +12,14 @@ import os
 import re
 import runpy
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +31,7 @@ from typer.testing import CliRunner
 import ray
 from ray._private.parameter import RayParams
 
+from forks import Fork
 from workshop import web
 from workshop.lessons import ROOT, python_of
 from workshop.processes import end_session
@@ -36,6 +40,7 @@ from workshop.runner import Run, read_run, run_script
 LOCKS = Path(tempfile.gettempdir(), f"ray-workshop-tests-{os.getuid()}")
 CALL_MAIN = ROOT / "tests" / "call_main.py"
 LOGICAL_CPUS = 8
+QUIET_SECONDS = 0.8  # of slowness(), on the machine whose figures the READMEs give
 
 
 class Machine:
@@ -46,26 +51,15 @@ class Machine:
 
     alone = False
 
-    def take(self, alone: bool) -> None:
-        fcntl.flock(self.gate, fcntl.LOCK_EX)
-        fcntl.flock(self.cores, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(self.gate, fcntl.LOCK_UN)
-        self.alone = alone or "PYTEST_XDIST_WORKER" not in os.environ
-
     @contextmanager
     def held(self, alone: bool) -> Iterator[None]:
         LOCKS.mkdir(exist_ok=True)
-        with (LOCKS / "gate").open("w") as self.gate, (LOCKS / "machine").open("w") as self.cores:
-            self.take(alone)
+        with (LOCKS / "gate").open("w") as gate, (LOCKS / "machine").open("w") as cores:
+            fcntl.flock(gate, fcntl.LOCK_EX)
+            fcntl.flock(cores, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+            fcntl.flock(gate, fcntl.LOCK_UN)
+            self.alone = alone or "PYTEST_XDIST_WORKER" not in os.environ
             yield
-
-    @contextmanager
-    def to_itself(self) -> Iterator[None]:
-        """In a test that shares the machine: nobody else while the block runs."""
-        fcntl.flock(self.cores, fcntl.LOCK_UN)
-        self.take(alone=True)
-        yield
-        self.take(alone=False)
 
 
 class SharedRay:
@@ -111,7 +105,7 @@ class Call:
 
 def call_main(script: str | Path, arguments: dict, env: dict[str, str], **more) -> Call:
     """Calls the script's main(**arguments) in a process of its own; more goes to run_script."""
-    how = dict(env=env, python=python_of(script), timeout=150) | more
+    how = dict(env=env, python=python_of(script), timeout=150, launch=Fork) | more
     run = run_script(CALL_MAIN, script, json.dumps(arguments), **how)
     assert run.exit_code == 0, run.error
     printed, _, returned = run.stdout.rpartition("RETURNED ")
@@ -120,6 +114,24 @@ def call_main(script: str | Path, arguments: dict, env: dict[str, str], **more) 
 
 
 SHARED, MACHINE = SharedRay(), Machine()
+KILL_9 = -signal.SIGKILL  # the exit code
+
+
+def run_until(happened: Callable[[int], bool], script: str | Path, *flags: str, **more) -> Run:
+    """The run of a script on the shared Ray; kill -9 as soon as happened(its process id)."""
+
+    def watch(process: subprocess.Popen) -> None:
+        while process.poll() is None:
+            if happened(process.pid):
+                os.kill(process.pid, signal.SIGKILL)
+                return
+            time.sleep(0.01)
+
+    def started(process: subprocess.Popen) -> None:
+        threading.Thread(target=watch, args=(process,), daemon=True).start()
+
+    how = dict(env=SHARED.env(), timeout=120) | more
+    return run_script(script, *flags, started=started, **how)
 
 
 def main_of(script: str | Path) -> ast.FunctionDef:
@@ -138,6 +150,18 @@ def size_flag(script: str | Path) -> tuple[str, int]:
     """The first parameter of main: how much work there is."""
     name, default = next(iter(flags_of(script).items()))
     return name, int(default)
+
+
+def slowness() -> float:
+    """How many times as long as two cores in a quiet data centre these two take, now; at least 1.
+
+    Also for a test that another one runs beside: each has half of the machine then.
+    """
+    sums = [sys.executable, "-c", "sum(k * k for k in range(10_000_000))"]
+    start = time.perf_counter()
+    for process in [subprocess.Popen(sums) for _ in range(2)]:
+        process.wait()
+    return max(1.0, (time.perf_counter() - start) / QUIET_SECONDS)
 
 
 RUNS: dict[tuple[Path, bool], Run] = {}

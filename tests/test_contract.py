@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support import MACHINE, as_attendee, flags_of, halved, invoke, main_of, refusal, size_flag
+from support import as_attendee, flags_of, halved, invoke, main_of, refusal, size_flag, slowness
 from workshop import web
 from workshop.lessons import ROOT, STAGES, Pair, all_pairs, code_lines
 from workshop.runner import own_lines
@@ -16,7 +16,7 @@ from workshop.runner import own_lines
 PAIRS = all_pairs()
 SCRIPTS = sorted(path for stage in STAGES for path in (ROOT / stage).glob("[0-9]*.py"))
 LIMITS = {"ray_train": 160, "ray_tune": 150, "ray_serve": 160, "vllm_examples": 160}
-SECONDS = 60  # DESIGN: a script runs in under 60 s on two cores
+SECONDS = 60  # DESIGN: a script runs in under 60 s on two cores, such as those of slowness()
 LONGER = {"vllm_examples/04_openai_ray.py": 100}  # five processes import vLLM, one after another
 # Services that take a minute to start: their tests ask them other questions while they are held.
 HELD = ("vllm_examples/04_openai", "vllm_examples/04_engine")
@@ -38,10 +38,13 @@ def documented_answer(path: Path) -> str:
 
 
 def alike(answer: str, documented: str) -> bool:
-    """Equal; a loss, written as a decimal number, may differ a little on another processor."""
+    """Equal; a loss, written as a decimal number, may differ a little on another processor.
+
+    What is left of it after training differs most: 0.0077 with AVX-512 is 0.0127 with AVX2.
+    """
     if answer == documented or not re.fullmatch(r"\d+\.\d+", answer):
         return answer == documented
-    return math.isclose(float(answer), float(documented), rel_tol=0.1)
+    return math.isclose(float(answer), float(documented), rel_tol=0.1, abs_tol=0.01)
 
 
 scripts = pytest.mark.parametrize("path", SCRIPTS, ids=relative)
@@ -96,13 +99,11 @@ def test_a_port_that_is_taken_or_none(path: Path) -> None:
 
 
 @scripts
-@pytest.mark.timeout(400)  # beside others first, then it waits for the machine
 def test_runs_as_an_attendee_runs_it(path: Path) -> None:
     result = as_attendee(path)
     limit = LONGER.get(relative(path), SECONDS)
-    if result.wall_seconds > limit and not MACHINE.alone:
-        with MACHINE.to_itself():
-            result = as_attendee(path)
+    if result.wall_seconds > limit:
+        limit *= slowness()
     assert result.ok, result.error
     assert result.items > 0
     promised = documented_answer(path)

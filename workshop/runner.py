@@ -70,6 +70,7 @@ def run_script(
     cwd: Path = ROOT,
     started: Callable[[subprocess.Popen], None] | None = None,
     python: str | None = None,
+    launch: Callable[..., subprocess.Popen] = subprocess.Popen,
 ) -> Run:
     """Runs `python SCRIPT ARGS` in a session of its own and ends everything it left behind.
 
@@ -78,7 +79,7 @@ def run_script(
     """
     begin = time.monotonic()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = subprocess.Popen(
+        process = launch(
             [python or python_of(script), str(script), *args],
             stdout=out,
             stderr=err,
@@ -103,8 +104,9 @@ def run_script(
 
 
 def own_lines(stdout: str) -> list[str]:
-    """The lines that a script printed itself, without those that Ray relays, as "(raylet) ..."."""
-    return [line for line in stdout.strip().splitlines() if not RELAYED.match(line)]
+    """What a script printed itself; what Ray relays, as "(raylet) ...", may begin amid a line."""
+    lines = stdout.strip().splitlines()
+    return [own for line in lines if (own := RELAYED.split(line, maxsplit=1)[0]) or not line]
 
 
 def read_run(exit_code: int, stdout: str, stderr: str, wall_seconds: float) -> Run:

@@ -1,11 +1,6 @@
 """Every file comes back once, good or in quarantine; a killed run continues where it was."""
 
-import os
 import re
-import signal
-import subprocess
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from support import SHARED, as_attendee, refusal
+from support import KILL_9, SHARED, as_attendee, refusal, run_until
 from workshop import samples
 from workshop.runner import Run, run_script
 from workshop.samples.pictures import image
@@ -94,28 +89,16 @@ def test_the_same_name_in_two_folders() -> None:
     assert len(names) - len(set(names)) >= 3
 
 
-def kill_when_rows_are_there(folder: Path, process: subprocess.Popen) -> None:
-    """Kills the script, and nothing else, as soon as four of its files are complete."""
-    deadline = time.monotonic() + 100
-    while process.poll() is None and time.monotonic() < deadline:
-        done = (folder / "04_dirty_ray_unfinished").glob("*/*.parquet")
-        if sum(not path.name.endswith(".pending.parquet") for path in done) >= 4:
-            os.kill(process.pid, signal.SIGKILL)
-            return
-        time.sleep(0.01)
-
-
-def test_killed_and_started_again(run, call, by_hand, tmp_path) -> None:
+def test_killed_and_started_again(call, by_hand, tmp_path) -> None:
     flags = ["--images", str(ALL), "--output", str(tmp_path)]
+
+    def four_files_are_complete(_: int) -> bool:
+        done = (tmp_path / "04_dirty_ray_unfinished").glob("*/*.parquet")
+        return sum(not path.name.endswith(".pending.parquet") for path in done) >= 4
+
     for _ in range(3):
-        killed = run(
-            RAY,
-            *flags,
-            started=lambda process: threading.Thread(
-                target=kill_when_rows_are_there, args=(tmp_path, process)
-            ).start(),
-        )
-        if killed.exit_code == -signal.SIGKILL and any(tmp_path.glob("*_unfinished/*/*.parquet")):
+        killed = run_until(four_files_are_complete, RAY, *flags)
+        if killed.exit_code == KILL_9 and any(tmp_path.glob("*_unfinished/*/*.parquet")):
             break
     else:
         pytest.fail("the run was never killed in its middle")

@@ -1,21 +1,15 @@
 """Workers and the driver were really killed, and every loss is that of a run left in peace."""
 
 import json
-import os
 import runpy
-import signal
-import subprocess
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 import ray
 
-from support import SHARED, call_main, halved, refusal
+from support import KILL_9, SHARED, call_main, halved, refusal, run_until
 from workshop.lessons import ROOT
-from workshop.runner import run_script
 
 BASELINE, RAY = (ROOT / f"ray_train/03_faults_{kind}.py" for kind in ("baseline", "ray"))
 EPOCHS, SEED, DIGITS, BATCHES = 5, 7, 1797, 29  # epochs and seed are those of halved
@@ -36,16 +30,6 @@ def logs(folder: Path, name: str = "*") -> list[list[list]]:
     return sorted(sorted(map(json.loads, lines)) for lines in found)
 
 
-def kill_in_epoch_1(process: subprocess.Popen, folder: Path) -> None:
-    """kill -9 as soon as the driver's workers have done 20 batches of epoch 1."""
-    pattern, deadline = f"out/ray_train/*/steps-{process.pid}.log", time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        for log in folder.glob(pattern):
-            if ", 1, 20]\n" in log.read_text():
-                os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def left_in_peace(tmp_path_factory) -> list[float]:
     figures = called(BASELINE, tmp_path_factory.mktemp("peace"), CALM)
@@ -59,11 +43,12 @@ def driver_killed(tmp_path_factory) -> tuple[Path, list]:
     folder = tmp_path_factory.mktemp("ray")
     flags = [f"--{key.replace('_', '-')}={value}" for key, value in KILLED.items()]
 
-    def started(process: subprocess.Popen) -> None:
-        threading.Thread(target=kill_in_epoch_1, args=(process, folder), daemon=True).start()
+    def twenty_batches_of_epoch_1(driver: int) -> bool:
+        logs = folder.glob(f"out/ray_train/*/steps-{driver}.log")
+        return any(", 1, 20]\n" in log.read_text() for log in logs)
 
-    dead = run_script(RAY, *flags, cwd=folder, env=SHARED.env(), timeout=120, started=started)
-    assert dead.exit_code == -signal.SIGKILL, dead.error
+    dead = run_until(twenty_batches_of_epoch_1, RAY, *flags, cwd=folder)
+    assert dead.exit_code == KILL_9, dead.error
     (steps,) = logs(folder)
     return folder, steps
 

@@ -3,19 +3,14 @@
 import json
 import os
 import runpy
-import signal
-import subprocess
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 import ray
 
-from support import SHARED, call_main
+from support import KILL_9, SHARED, call_main, run_until
 from workshop.lessons import ROOT
-from workshop.runner import run_script
 
 BASELINE, RAY = (ROOT / f"ray_tune/05_faults_{kind}.py" for kind in ("baseline", "ray"))
 TRIALS, EPOCHS, SEED = 8, 5, 197
@@ -32,17 +27,13 @@ def steps(log: Path) -> list[list]:
     return [json.loads(line) for line in lines]
 
 
-def kill(process: subprocess.Popen, folder: Path) -> None:
-    """kill -9 of the sweep once it has written down how one trial failed and that two are done."""
-    deadline, told = time.monotonic() + 120, folder / SWEEP / str(CRASHES) / "error.txt"
-    while process.poll() is None and time.monotonic() < deadline:
-        for state in (folder / SWEEP).glob("experiment_state-*.json"):
-            text = state.read_text()
-            done = text.count("TERMINATED") >= 2 and "ERROR" in text
-            whole = told.exists() and told.read_text().count(REASON) == 2  # copied by a thread
-            if done and whole:
-                os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.01)
+def one_failed_and_two_are_done(sweep: Path) -> bool:
+    """It is written down, and so is how the one failed."""
+    told = sweep / str(CRASHES) / "error.txt"
+    if not told.exists() or told.read_text().count(REASON) < 2:  # copied by a thread
+        return False
+    states = [path.read_text() for path in sweep.glob("experiment_state-*.json")]
+    return any(text.count("TERMINATED") >= 2 and "ERROR" in text for text in states)
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +49,8 @@ def sweep_killed(tmp_path_factory) -> tuple[Path, list, str]:
     """A sweep that was killed: its folder, its steps, and what it wrote about the crash."""
     folder = tmp_path_factory.mktemp("ray")
     flags = [f"--{key}={value}" for key, value in FLAGS.items()]
-
-    def started(process: subprocess.Popen) -> None:
-        threading.Thread(target=kill, args=(process, folder), daemon=True).start()
-
-    dead = run_script(RAY, *flags, cwd=folder, env=SHARED.env(), timeout=120, started=started)
-    assert dead.exit_code == -signal.SIGKILL, dead.error
+    dead = run_until(lambda _: one_failed_and_two_are_done(folder / SWEEP), RAY, *flags, cwd=folder)
+    assert dead.exit_code == KILL_9, dead.error
     told = (folder / SWEEP / str(CRASHES) / "error.txt").read_text()
     return folder, steps(folder / SWEEP / "epochs.log"), told
 
@@ -131,19 +118,13 @@ def test_by_hand_the_killed_trial_begins_at_epoch_0(by_hand) -> None:
 def test_by_hand_a_killed_sweep_starts_over(tmp_path) -> None:
     log = tmp_path / "out/ray_tune/05_faults/baseline/epochs.log"
 
-    def kill_it(process: subprocess.Popen) -> None:
-        while process.poll() is None:
-            if log.exists() and any(step[2] == 2 for step in steps(log)):
-                os.kill(process.pid, signal.SIGKILL)
-            time.sleep(0.01)
-
-    def started(process: subprocess.Popen) -> None:
-        threading.Thread(target=kill_it, args=(process,), daemon=True).start()
+    def the_third_trial_runs(_: int) -> bool:
+        return log.exists() and any(step[2] == 2 for step in steps(log))
 
     few = dict(trials=4, epochs=2, seed=LATE_SEED)
     flags = [f"--{key}={value}" for key, value in few.items()]
-    dead = run_script(BASELINE, *flags, cwd=tmp_path, timeout=60, started=started)
-    assert dead.exit_code == -signal.SIGKILL, dead.error
+    dead = run_until(the_third_trial_runs, BASELINE, *flags, cwd=tmp_path, env={})
+    assert dead.exit_code == KILL_9, dead.error
     assert "trial 1: loss" in dead.stdout, "two trials were done"
     again = call_main(BASELINE, few, {}, cwd=tmp_path).figures
     assert [step[2:] for step in steps(log)][:2] == [[0, 0], [0, 1]]

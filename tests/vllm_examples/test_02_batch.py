@@ -2,9 +2,6 @@
 
 import os
 import runpy
-import signal
-import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -15,12 +12,12 @@ import pytest
 import ray
 from ray.util.state import list_actors
 
-from support import SHARED, as_attendee, call_main, refusal
+from support import KILL_9, SHARED, as_attendee, call_main, refusal, run_until
 from workshop import llm
 from workshop.lessons import ROOT
-from workshop.runner import run_script
 
 BASELINE, RAY = (ROOT / f"vllm_examples/02_batch_{kind}.py" for kind in ("baseline", "ray"))
+pytestmark = pytest.mark.timeout(400)  # the first test makes three runs, maybe beside the story
 SIZE = "--prompts=500"  # the default: what the baseline answers is known from its run
 FOLDER = Path("out/vllm_examples/02_batch")
 SCHEMA = dict(id="int64", question="string", answer="string", asked="double")
@@ -37,26 +34,17 @@ def engines() -> set[int]:
     return {actor.pid for actor in actors if any(name in actor.class_name for name in wanted)}
 
 
-def kill(process: subprocess.Popen, folder: Path) -> None:
-    """kill -9 once the first rows are written and known to be written."""
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        written = folder.glob("ray-unfinished/*/*.parquet")
-        if [path for path in written if ".pending" not in path.name]:
-            os.kill(process.pid, signal.SIGKILL)
-        time.sleep(0.01)
-
-
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory) -> tuple[Path, dict]:
     """Where a run was killed half-way, and the files that are finished, with their bytes."""
     place = tmp_path_factory.mktemp("killed")
 
-    def started(process: subprocess.Popen) -> None:
-        threading.Thread(target=kill, args=(process, place / FOLDER), daemon=True).start()
+    def rows_are_known_to_be_written(_: int) -> bool:
+        written = (place / FOLDER).glob("ray-unfinished/*/*.parquet")
+        return any(".pending" not in path.name for path in written)
 
-    dead = run_script(RAY, SIZE, cwd=place, env=SHARED.env(), timeout=120, started=started)
-    assert dead.exit_code == -signal.SIGKILL, dead.error
+    dead = run_until(rows_are_known_to_be_written, RAY, SIZE, cwd=place, timeout=200)
+    assert dead.exit_code == KILL_9, dead.error
     time.sleep(5)  # Ray ends what belongs to a dead driver; a write under way ends or never will
     done = [path.stem for path in (place / FOLDER).glob("ray-unfinished/*/*.parquet")]
     files = (place / FOLDER / "ray").glob("*.parquet")
@@ -91,7 +79,7 @@ def test_both_ways_and_two_engines_answer_what_vllm_alone_does(again) -> None:
 def test_transformers_writes_the_same_500_answers() -> None:
     """As lesson 01 does, whose problems these are."""
     script = "vllm_examples/01_generate_baseline.py"
-    figures = call_main(script, dict(prompts=500, batch=16), {}).figures
+    figures = call_main(script, dict(prompts=500, batch=16), {}, timeout=300).figures
     assert figures["answer"] == as_attendee(BASELINE).answer
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from forks import Fork
 from support import call_main, halved, refusal
 from workshop import adapters, llm
 from workshop.lessons import LLM_PYTHON, ROOT
@@ -80,7 +81,7 @@ def test_the_traps_that_the_lesson_tells_of(tmp_path) -> None:
     What a request without an adapter gets where no place is free varies, so nothing is asked of it.
     """
     (script := tmp_path / "traps.py").write_text(TRAPS)
-    run = run_script(script, env={"PYTHONPATH": str(ROOT)}, python=str(LLM_PYTHON), timeout=90)
+    run = run_script(script, python=str(LLM_PYTHON), timeout=90, launch=Fork)
     assert run.exit_code == 0, run.error
     found = json.loads(run.stdout.splitlines()[-1])
     assert {looks(text) for text in found["same"]} == {"plain"}, "the adapter with number 1 before"

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -25,12 +26,13 @@ pytestmark = pytest.mark.timeout(900)  # two long runs, which all tests here sha
 
 @pytest.fixture(scope="module")
 def by_hand() -> Call:
-    return call_main(BASELINE, dict(port=free_port()), {}, timeout=400)
+    return call_main(BASELINE, dict(port=free_port()), {}, timeout=400, launch=subprocess.Popen)
 
 
 @pytest.fixture(scope="module")
 def on_ray() -> Call:
-    return call_main(RAY, dict(port=free_port()), SHARED.env(), timeout=800)
+    how = dict(timeout=800, launch=subprocess.Popen)  # its CPU-seconds are counted: all of them
+    return call_main(RAY, dict(port=free_port()), SHARED.env(), **how)
 
 
 def test_it_learns_the_new_kind_and_keeps_the_old_ones(on_ray) -> None:

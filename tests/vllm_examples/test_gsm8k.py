@@ -9,10 +9,7 @@ import random
 import re
 import runpy
 import shutil
-import signal
 import sys
-import threading
-import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from support import SHARED, call_main, here, refusal
+from support import KILL_9, SHARED, call_main, here, refusal, run_until
 from workshop import gsm8k, llm
 from workshop.lessons import ROOT
 from workshop.runner import Run, run_script
@@ -160,17 +157,8 @@ def real(tmp_path_factory) -> SimpleNamespace:
     given = dict(data=str(DATA), out=str(out), tokens=24)
     flags = [f"--{name}={value}" for name, value in given.items()]
 
-    def kill(process) -> None:
-        while process.poll() is None and checker.count(out) < REAL // 2:
-            time.sleep(0.02)
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-
-    def started(process) -> None:
-        threading.Thread(target=kill, args=(process,), daemon=True).start()
-
-    dead = run_script(REFERENCE, *flags, env=SHARED.env(), started=started, timeout=120)
-    assert dead.exit_code == -signal.SIGKILL, dead.error
+    dead = run_until(lambda _: checker.count(out) >= REAL // 2, REFERENCE, *flags)
+    assert dead.exit_code == KILL_9, dead.error
     before = {file: file.read_bytes() for file in out.glob("answers/*.parquet")}
     done = len(rows_of(out))
     call = call_main(REFERENCE, given, SHARED.env(), timeout=120)
@@ -253,7 +241,7 @@ def passed(place: Path) -> SimpleNamespace:
     on_disk = re.search(r"killed with (\d+) of 400 lines", run.stdout)
     assert on_disk, run.stdout + run.stderr
     out = shutil.copytree(place / CHECKED / "check" / "out", place / "passed")
-    killed, ended = Run(-signal.SIGKILL, "", "", 1.0), Run(0, "", "", 1.0)
+    killed, ended = Run(KILL_9, "", "", 1.0), Run(0, "", "", 1.0)
     trial = checker.Trial(int(on_disk[1]), killed, ended)
     _, wanted = checker.own_questions(400, 1042)
     return SimpleNamespace(run=run, out=out, trial=trial, wanted=wanted, place=place)

@@ -3,7 +3,7 @@
 import psutil
 import pytest
 
-from workshop.runner import read_run, run_script
+from workshop.runner import own_lines, read_run, run_script
 
 SUMMARY = "8 images in 1.02 s (7.8 images/s), answer 122481\n"
 
@@ -19,6 +19,7 @@ def test_lines_that_ray_relays_are_not_the_scripts_own() -> None:
         "\x1b[33m(raylet)\x1b[0m A worker died\n\x1b[36m(task pid=7, ip=192.0.2.1)\x1b[0m hello\n"
     )
     assert read_run(0, SUMMARY + late, "", 5.0).ok
+    assert own_lines("\nserved ... " + late + " 3.0 s\n") == ["served ... ", " 3.0 s"]
 
 
 @pytest.mark.parametrize("stdout", ["", SUMMARY + "more\n", "8 images in x s\n", "a " + SUMMARY])

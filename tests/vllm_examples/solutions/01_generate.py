@@ -6,7 +6,7 @@ from workshop import llm
 def vote(engine, chats: list, times: int, tokens: int) -> list[int | None]:
     from vllm import SamplingParams
 
-    drawn = SamplingParams(n=times, temperature=0.8, max_tokens=tokens)
+    drawn = SamplingParams(n=times, temperature=2, max_tokens=tokens)
     winners = []
     for one in engine.chat(chats, drawn, use_tqdm=False):
         numbers = [llm.number(answer.text) for answer in one.outputs]
