@@ -113,7 +113,7 @@ def service(model: str) -> serve.Application:  # NEW:
 
     cpu = {} if llm.has_gpu() else dict(accelerator_config=dict(kind="cpu"))  # NEW:
     given = dict(model_loading_config=dict(model_id=chats.NAME, model_source=model))  # NEW:
-    given["engine_kwargs"] = story.options() | dict(distributed_executor_backend="uni")  # NEW:
+    given["engine_kwargs"] = story.options()  # NEW:
     given["deployment_config"] = IN_TURN | dict(ray_actor_options=dict(SMALL))  # NEW:
     bundle = dict(CPU=0.2, GPU=story.SHARE * llm.has_gpu())  # NEW:
     given["placement_group_config"] = dict(bundles=[bundle])  # NEW:
