@@ -2,7 +2,7 @@
 
 At temperature 0 a model writes the token that it finds likeliest, always the same. At a higher
 temperature it draws each token, and errs now here, now there; where most of its answers agree they
-are mostly right. Let the engine answer each chat TIMES times at temperature 0.8, each answer at
+are mostly right. Let the engine answer each chat TIMES times at temperature 2, each answer at
 most TOKENS long, and return for each chat the number that most of its answers give. Answers without
 a number don't vote; where none has one, return None.
 

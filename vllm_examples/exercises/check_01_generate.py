@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 from workshop import llm
 
-TIMES, TOKENS, TEMPERATURE = 7, 96, 0.8
+TIMES, TOKENS, TEMPERATURE = 7, 96, 2
 # What the stand-in for the engine answers to each chat, and the number that must win.
 ANSWERS = {
     "agree": (["4+3=7\n#### 7"] * 5 + ["#### 9"] * 2, 7),
@@ -69,9 +69,9 @@ def check_with_vllm(attempt) -> str:
 
     engine, problems = LLM(llm.MODEL, **llm.options(), seed=42), llm.problems(60, seed=1)
     shares = []
-    for times in (1, 9):
+    for times in (1, TIMES):
         numbers = attempt.vote(engine, llm.chats(problems), times, TOKENS)
         right = sum(n == p.number for n, p in zip(numbers, problems, strict=True))
         shares.append(right / len(problems))
-    assert shares[1] >= shares[0], f"one answer is right in {shares[0]:.0%}, the vote in less"
-    return f"one drawn answer is right in {shares[0]:.0%}, nine that vote in {shares[1]:.0%}"
+    assert shares[1] > shares[0], f"one is right in {shares[0]:.0%}, the vote in {shares[1]:.0%}"
+    return f"one drawn answer is right in {shares[0]:.0%}, seven that vote in {shares[1]:.0%}"
