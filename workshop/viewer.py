@@ -1,4 +1,4 @@
-"""A pair side by side in the terminal, what Ray changes highlighted."""
+"""A pair side by side in the terminal, what Ray (or vLLM) changes highlighted."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ NEW = re.compile(r"\s*# NEW:\s*(?P<why>.*)$")
 
 
 def mark(left: str, right: str) -> str:
-    """`~` changed, `+` only on Ray, `-` only in the baseline."""
+    """`~` changed, `+` only in the second twin, `-` only in the baseline."""
     if left == right:
         return " "
     return "~" if left and right else "+" if right else "-"
@@ -59,8 +59,9 @@ def show_pair(pair: Pair, console: Console) -> None:
         return text
 
     (beside if console.width >= SIDE_BY_SIDE else below)(pair, console, code)
+    where = "with vLLM" if pair.ray.stem.endswith("_vllm") else "on Ray"
     console.print(
-        f"\n{pair.name}: {changed_lines(pair)} lines are new or changed on Ray"
+        f"\n{pair.name}: {changed_lines(pair)} lines are new or changed {where}"
         " (module docstrings and blank lines apart).",
         highlight=False,
     )
