@@ -97,16 +97,17 @@ def clean_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def sample_data() -> None:
-    """What `make samples` makes, for a pytest that was not called by make; and adapters, whose
-    training on first use takes longer than a lesson may.
+    """What `make samples` makes, for a pytest that was not called by make; for vllm_examples
+    the adapters, whose training on first use takes longer than a lesson may.
     """
     LOCKS.mkdir(exist_ok=True)
     with (LOCKS / "samples").open("w") as lock:  # the other process finds all of it done
         fcntl.flock(lock, fcntl.LOCK_EX)
-        samples.everything()
         if WITH_VLLM:
             for form in adapters.FORMS:
                 adapters.cached(form)
+        else:
+            samples.everything()
 
 
 @pytest.fixture

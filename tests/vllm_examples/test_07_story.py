@@ -94,6 +94,20 @@ def test_each_step_is_told_with_its_seconds(twin, request) -> None:
     assert call.figures["seconds"] == pytest.approx(sum(call.figures["steps"].values()))
 
 
+@pytest.mark.parametrize("gpu", [True, False])
+def test_what_ray_serve_llm_is_told_suits_it(gpu, monkeypatch) -> None:
+    """It chooses vLLM's executor itself, and on a GPU refuses every other."""
+    import ray.serve.llm  # seconds
+    from ray.llm._internal.serve.engines.vllm.vllm_models import VLLMEngineConfig
+
+    monkeypatch.setattr(llm, "has_gpu", lambda: gpu)
+    monkeypatch.setattr(ray.serve.llm, "build_openai_app", lambda given: given)
+    (config,) = runpy.run_path(str(RAY))["service"](llm.MODEL)["llm_configs"]
+    engine = VLLMEngineConfig.from_llm_config(config).get_initialization_kwargs()
+    assert engine["distributed_executor_backend"] == ("ray" if gpu else "mp")
+    assert engine["model"] == llm.MODEL
+
+
 def test_problems_of_the_exam_are_not_learned(tmp_path) -> None:
     exam = story.exam(100, 5)
     story.write_texts(tmp_path / "texts", 64, exam, 5)

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 from rich.progress import track
-from sklearn.datasets import load_sample_images
 
 from workshop.problems import problem
 from workshop.samples.folders import QUIET, VERSION, Made, finished, made_earlier, new_draft
@@ -45,6 +44,8 @@ def images(folder: Path, count: int, size: int = SMALL, seed: int = 42) -> Made:
 
 def image(folder: Path, size: int, seed: int, number: int) -> dict:
     """Writes one image below FOLDER and returns its row of the catalogue."""
+    from sklearn.datasets import load_sample_images  # .venv-vllm has none, and needs none
+
     rng = np.random.default_rng((seed, number))
     label = number % len(LABELS)
     photo = Image.fromarray(load_sample_images().images[label])
