@@ -21,18 +21,18 @@ from workshop.runner import own_lines
 BASELINE, RAY = (ROOT / f"vllm_examples/story/07_story_{kind}.py" for kind in ("baseline", "ray"))
 FOLDER = ROOT / "out/vllm_examples/07_story"
 KINDS = [BASELINE, RAY]
+AS_TYPED = dict(launch=subprocess.Popen)  # the seconds of a step contain its imports
 pytestmark = pytest.mark.timeout(900)  # two long runs, which all tests here share
 
 
 @pytest.fixture(scope="module")
 def by_hand() -> Call:
-    return call_main(BASELINE, dict(port=free_port()), {}, timeout=400, launch=subprocess.Popen)
+    return call_main(BASELINE, dict(port=free_port()), {}, timeout=400, **AS_TYPED)
 
 
 @pytest.fixture(scope="module")
 def on_ray() -> Call:
-    how = dict(timeout=800, launch=subprocess.Popen)  # its CPU-seconds are counted: all of them
-    return call_main(RAY, dict(port=free_port()), SHARED.env(), **how)
+    return call_main(RAY, dict(port=free_port()), SHARED.env(), timeout=800, **AS_TYPED)
 
 
 def test_it_learns_the_new_kind_and_keeps_the_old_ones(on_ray) -> None:
