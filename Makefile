@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 VPY := .venv-vllm/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm llm story run run-all samples core data train tune serve test model check diff bench lint doctor clean lab
+.PHONY: help setup setup-vllm llm story run run-all samples core data train tune serve test test-all model check diff bench lint doctor clean lab
 .PHONY: cluster-up cluster-add cluster-kill cluster-down
 
 help: ## list the targets
@@ -74,13 +74,17 @@ WITH_VLLM := $(findstring vllm_examples,$(STAGE))
 N ?= $(if $(WITH_VLLM),2,0)
 # Two at a time (N=2), what fails beside another test runs alone once more before it counts.
 define tests
-$(1) -m pytest -n $(N) $(if $(STAGE),-k "$(STAGE)") || { test $$? = 1 && test $(N) != 0 && \
+$(1) -m pytest -n $(N) $(2) || { test $$? = 1 && test $(N) != 0 && \
     echo "Once more, and alone:" && $(1) -m pytest -n 0 --last-failed --last-failed-no-failures=none; }
 endef
 
-test: samples $(if $(WITH_VLLM),setup-vllm) ## the tests; those of one stage: make test STAGE=ray_core (vllm_examples only so)
+test: samples $(if $(WITH_VLLM),setup-vllm) ## the tests but the long ones; all of one stage: make test STAGE=ray_core
+	@$(call tests,$(PY),$(if $(STAGE),-k "$(STAGE)",-m "not thorough"))
+	@$(if $(WITH_VLLM),$(call tests,$(VPY),-k "$(STAGE)"))
+
+test-all: samples setup-vllm ## every test of every stage, one at a time (2 hours)
 	@$(call tests,$(PY))
-	@$(if $(WITH_VLLM),$(call tests,$(VPY)))
+	@$(call tests,$(VPY))
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model

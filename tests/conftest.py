@@ -45,6 +45,11 @@ def group(item: pytest.Item) -> str:
     return f"{name} alone" if "ray_alone" in getattr(item, "fixturenames", ()) else name
 
 
+def stage(item: pytest.Item | None) -> str | None:
+    lesson = item and LESSON.search(f"{item.name} {item.nodeid}")
+    return lesson[1] if lesson else None
+
+
 def measures(item: pytest.Item) -> bool:
     return item.get_closest_marker("measures") is not None
 
@@ -79,10 +84,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Tests may run two at a time, but one that is marked `measures` has the machine to itself."""
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Tests may run two at a time, but one that is marked `measures` has the machine to itself.
+
+    The shared Ray serves one stage: what watches its logs takes the longer, the more there are.
+    """
     with MACHINE.held(alone=measures(item)):
-        return (yield)
+        done = yield
+    if stage(item) != stage(nextitem):
+        SHARED.stop()
+    return done
 
 
 @pytest.fixture(scope="session", autouse=True)

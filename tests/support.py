@@ -104,14 +104,21 @@ class Call:
     run: Run
 
 
+def returned(run: Run) -> Call:
+    """The run, read without the figures that tests/call_main.py prints at its end."""
+    printed, _, figures = run.stdout.rpartition("RETURNED ")
+    if run.exit_code:
+        return Call({}, run)
+    figures = figures.partition("\n")[0]  # Ray may relay a line of its own even after it
+    return Call(json.loads(figures), read_run(0, printed, run.stderr, run.wall_seconds))
+
+
 def call_main(script: str | Path, arguments: dict, env: dict[str, str], **more) -> Call:
     """Calls the script's main(**arguments) in a process of its own; more goes to run_script."""
     how = dict(env=env, python=python_of(script), timeout=150, launch=Fork) | more
     run = run_script(CALL_MAIN, script, json.dumps(arguments), **how)
     assert run.exit_code == 0, run.error
-    printed, _, returned = run.stdout.rpartition("RETURNED ")
-    returned = returned.partition("\n")[0]  # Ray may relay a line of its own even after it
-    return Call(json.loads(returned), read_run(0, printed, run.stderr, run.wall_seconds))
+    return returned(run)
 
 
 SHARED, MACHINE = SharedRay(), Machine()
@@ -164,19 +171,21 @@ def slowness() -> float:
     return max(1.0, (time.perf_counter() - start) / QUIET_SECONDS)
 
 
-RUNS: dict[tuple[Path, bool], Run] = {}
+ATTENDED: dict[tuple[Path, bool], Call] = {}
 HALVES: dict[tuple[Path, bool], Call] = {}
 
 
-def as_attendee(script: str | Path) -> Run:
+def as_attendee(script: str | Path) -> Call:
     """The run without any flag, on the shared Ray; made once for all tests that read it.
 
-    A test that has the machine to itself gets a run that had it, too.
+    In a new process, not a forked one. A run that failed has no figures; one that had the machine
+    to itself serves those that need that, and all others.
     """
     path = ROOT / script
-    if not (made := RUNS.get((path, True)) or RUNS.get((path, MACHINE.alone))):
-        made = run_script(path, env=SHARED.env(), timeout=150)
-        RUNS[path, MACHINE.alone] = made
+    made = ATTENDED.get((path, True)) or ATTENDED.get((path, MACHINE.alone))
+    if not made:
+        how = dict(env=SHARED.env(), python=python_of(script), timeout=150)
+        made = ATTENDED[path, MACHINE.alone] = returned(run_script(CALL_MAIN, path, **how))
     return made
 
 

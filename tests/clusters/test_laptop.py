@@ -190,7 +190,6 @@ def test_add_speeds_a_running_job_up_and_kill_loses_nothing(folder, job) -> None
     assert not folder.exists()
 
 
-@pytest.mark.timeout(300)
 def test_down_after_a_crash(folder) -> None:
     """The head's first process is killed, its raylet and the others stay behind."""
     up(folder)

@@ -24,6 +24,6 @@ def test_the_total_is_read_while_work_runs(call) -> None:
 
 
 def test_the_pitfall_ends_at_zero_and_says_why() -> None:
-    result = as_attendee(PITFALL)
+    result = as_attendee(PITFALL).run
     assert result.answer == "0"
     assert "each worker process counted in its own copy" in result.stdout

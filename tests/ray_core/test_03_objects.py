@@ -28,6 +28,6 @@ def test_three_times_faster_than_pickling(run) -> None:
 
 @pytest.mark.measures
 def test_the_pitfall_is_right_but_slower() -> None:
-    pitfall, on_ray = as_attendee(PITFALL), as_attendee(RAY)
+    pitfall, on_ray = as_attendee(PITFALL).run, as_attendee(RAY).run
     assert pitfall.answer == on_ray.answer
     assert pitfall.seconds > 2 * on_ray.seconds

@@ -132,7 +132,7 @@ def test_the_loop_without_try_writes_nothing(run, tmp_path) -> None:
 
 
 def test_the_pitfall_loses_good_files_silently() -> None:
-    pitfall, right = as_attendee(PITFALL), as_attendee(BASELINE)
+    pitfall, right = as_attendee(PITFALL).run, as_attendee(BASELINE).run
     assert pitfall.ok and right.ok, pitfall.error + right.error
     good, bad = re.search(r"(\d+) good and (\d+) in quarantine", right.stdout).groups()
     assert int(good) + int(bad) == right.items == pitfall.items

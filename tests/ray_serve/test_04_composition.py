@@ -11,7 +11,7 @@ from ray import serve
 from ray.util.state import list_actors
 
 from bad_input import wrongly_answered
-from support import SHARED, free_port, halved, refusal
+from support import SHARED, as_attendee, free_port, refusal
 from workshop import readmes, server_timing
 from workshop.lessons import ROOT
 
@@ -31,14 +31,14 @@ def client(lesson: dict) -> TestClient:
 
 
 def test_all_answers_are_equal_and_cited() -> None:
-    alone, composed = halved(BASELINE).figures, halved(RAY).figures
+    alone, composed = as_attendee(BASELINE).figures, as_attendee(RAY).figures
     assert alone["bodies"] == composed["bodies"], "a quote or its source differs"
     assert alone["failed"] == composed["failed"] == 0
     assert alone["right"] == composed["right"] >= 0.7 * alone["items"]
 
 
 def test_both_say_what_each_stage_costs() -> None:
-    for figures in (halved(BASELINE).figures, halved(RAY).figures):
+    for figures in (as_attendee(BASELINE).figures, as_attendee(RAY).figures):
         *stages, whole = figures["alone"].values()
         assert list(figures["alone"]) == ["find", "rank", "quote", "whole"]
         assert 0 < sum(stages) < whole
@@ -46,7 +46,7 @@ def test_both_say_what_each_stage_costs() -> None:
 
 @pytest.mark.measures
 def test_a_hop_costs_milliseconds_and_ranking_is_the_slow_stage() -> None:
-    alone, composed = halved(BASELINE).figures["alone"], halved(RAY).figures["alone"]
+    alone, composed = as_attendee(BASELINE).figures["alone"], as_attendee(RAY).figures["alone"]
     assert alone["rank"] > 10 * (alone["find"] + alone["quote"])
     assert composed["find"] > 2 * alone["find"] and composed["quote"] > 2 * alone["quote"]
 

@@ -9,7 +9,7 @@ import torch
 from ray import serve
 
 from bad_input import wrongly_answered
-from support import SHARED, free_port, halved, refusal
+from support import SHARED, as_attendee, free_port, refusal
 from workshop import digits, load, tenants
 from workshop.exercises import checker, find
 from workshop.lessons import ROOT
@@ -18,11 +18,11 @@ BASELINE, RAY = (ROOT / f"ray_serve/05_multiplex_{kind}.py" for kind in ("baseli
 
 
 def test_same_labels_with_far_fewer_loads() -> None:
-    each_time, kept = halved(BASELINE).figures, halved(RAY).figures
+    each_time, kept = as_attendee(BASELINE).figures, as_attendee(RAY).figures
     assert each_time["answer"] == kept["answer"]
     assert each_time["failed"] == kept["failed"] == 0
     assert each_time["loads"] == each_time["items"]
-    asked = {body["tenant"] for body in tenants.requests(kept["items"], 7)}
+    asked = {body["tenant"] for body in tenants.requests(kept["items"], 42)}
     assert len(asked) <= kept["loads"] < kept["items"] / 2
 
 

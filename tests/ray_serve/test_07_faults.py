@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from fastapi.testclient import TestClient
 
-from support import flags_of, halved, refusal
+from support import as_attendee, flags_of, refusal
 from workshop import load
 from workshop.lessons import ROOT
 
@@ -18,24 +18,24 @@ both = pytest.mark.parametrize("script", [BASELINE, RAY], ids=lambda path: path.
 
 @both
 def test_who_asks_again_gets_every_answer(script) -> None:
-    assert halved(script).figures["gave_up"] == 0
+    assert as_attendee(script).figures["gave_up"] == 0
 
 
 @both
 def test_the_kill_was_felt(script) -> None:
     """Requests were in flight: one that was sent once failed, or one was executed again."""
-    figures = halved(script).figures
+    figures = as_attendee(script).figures
     assert figures["failed"] + figures["twice"] > 0
 
 
 def test_on_serve_only_requests_in_flight_fail() -> None:
     """By hand also those that come while there is no process."""
-    assert halved(RAY).figures["failed"] <= int(flags_of(RAY)["clients"])
+    assert as_attendee(RAY).figures["failed"] <= int(flags_of(RAY)["clients"])
 
 
 @both
 def test_a_request_is_booked_once_or_is_lost(script) -> None:
-    figures = halved(script).figures
+    figures = as_attendee(script).figures
     assert figures["failed"] == figures["lost"] + figures["booked"]
     assert figures["charges"] == figures["items"] - figures["lost"]
 

@@ -26,7 +26,7 @@ from ray.serve.scripts import build
 
 from bad_input import wrongly_answered
 from fuzzing import fuzzed
-from support import SHARED, free_port, halved, held, refusal
+from support import SHARED, as_attendee, free_port, held, refusal
 from workshop import digits
 from workshop.cluster_check.kubernetes import check_cluster_spec
 from workshop.cluster_check.serve_config import check_serve_config
@@ -45,7 +45,7 @@ SOLUTION = (ROOT / "tests/ray_serve/solutions" / EXERCISE.name).read_text()
 
 @pytest.mark.parametrize("twin", [BASELINE, RAY])
 def test_each_operation_works(twin) -> None:
-    figures = halved(twin).figures
+    figures = as_attendee(twin).figures
     assert figures["failed"] == 0
     assert figures["refused"] == {"no key": 401, "a wrong key": 403, "2 MB": 413}
     assert figures["counted"] == figures["items"], "the refused ones do not count"

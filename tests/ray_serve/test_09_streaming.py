@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from bad_input import wrongly_answered
-from support import free_port, halved, held, refusal
+from support import as_attendee, free_port, held, refusal
 from workshop import load, offline_data, web
 from workshop.lessons import ROOT
 
@@ -23,20 +23,20 @@ SHORT = dict(id=4, text=offline_data.held_out()[0].question)  # one calculation
 
 
 def test_all_is_answered_and_both_ways_say_the_same() -> None:
-    bare, ray = (halved(twin).figures for twin in (BASELINE, RAY))
+    bare, ray = (as_attendee(twin).figures for twin in (BASELINE, RAY))
     assert bare["failed"] == ray["failed"] == 0
     assert ray["on_socket"] == ray["answer"] == bare["answer"]
 
 
 def test_who_leaves_stops_the_generation() -> None:
-    bare, ray = (halved(twin).figures for twin in (BASELINE, RAY))
+    bare, ray = (as_attendee(twin).figures for twin in (BASELINE, RAY))
     assert bare["left"] == bare["stayed"] == ray["stayed"]
     assert ray["left"] < ray["stayed"] / 2
 
 
 @pytest.mark.measures
 def test_the_first_token_comes_sooner() -> None:
-    bare, ray = (halved(twin).figures for twin in (BASELINE, RAY))
+    bare, ray = (as_attendee(twin).figures for twin in (BASELINE, RAY))
     assert ray["first"] < bare["first"]
     assert ray["first_on_socket"] < bare["first"]
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from support import halved, refusal
+from support import as_attendee, refusal
 
 BASELINE, RAY = (f"ray_train/01_ddp_{twin}.py" for twin in ("baseline", "ray"))
 MLP = {"epochs": 2, "model": "mlp", "workers": 1, "seed": 5}
@@ -19,20 +19,23 @@ def losses(stdout: str) -> list[float]:
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 
 
-@pytest.mark.parametrize("given", [None, MLP], ids=["resnet18", "mlp"])
+@pytest.mark.parametrize(
+    "given", [None, pytest.param(MLP, marks=pytest.mark.thorough)], ids=["resnet18", "mlp"]
+)
 def test_the_same_losses_to_the_last_bit(call, given) -> None:
     """Of resnet18 in two workers, and of another model in one."""
     by_torch, by_ray = (
-        call(script, **given) if given else halved(script) for script in (BASELINE, RAY)
+        call(script, **given) if given else as_attendee(script) for script in (BASELINE, RAY)
     )
     found = by_ray.figures["losses"]
     assert by_torch.figures["losses"] == found
     assert found[-1] < 0.9 * found[0], "it does not learn"
     assert losses(by_torch.run.stdout) == losses(by_ray.run.stdout) == found
-    assert len(found) == (2 if given else 3)
+    assert len(found) == (2 if given else 4)
     assert by_ray.figures["items"] == 1792 * (len(found) - 1), "whole batches, after one epoch"
 
 
+@pytest.mark.thorough
 def test_torchrun_gives_what_plain_python_gives(call) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     flags = ["--model", "mlp", "--epochs", "3"]

@@ -16,7 +16,7 @@ from transformers import (
 
 import ray
 
-from support import as_attendee, halved
+from support import as_attendee
 from workshop.lessons import ROOT
 
 BASELINE, RAY = "ray_train/04_huggingface_baseline.py", "ray_train/04_huggingface_ray.py"
@@ -31,7 +31,7 @@ def lesson() -> dict:
 
 
 def test_it_has_learnt_what_no_guess_gives(lesson) -> None:
-    run = as_attendee(RAY)
+    run = as_attendee(RAY).run
     assert run.ok, run.error
     right = re.search(r"^([\d.]+)% of 1000 held-out problems right$", run.stdout, re.MULTILINE)
     labels = [int(row["labels"]) for row in lesson["problems"](LAST, HELD_OUT)]
@@ -40,7 +40,7 @@ def test_it_has_learnt_what_no_guess_gives(lesson) -> None:
 
 
 def test_the_checkpoint_in_storage_is_the_trained_model(lesson) -> None:
-    figures = halved(RAY, anew=True).figures
+    figures = as_attendee(RAY).figures
     torch.set_num_threads(1)
     model = BertForSequenceClassification.from_pretrained(figures["checkpoint"]).eval()
     rows = default_data_collator(lesson["problems"](LAST, HELD_OUT))

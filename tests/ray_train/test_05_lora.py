@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from support import halved
+from support import as_attendee
 
 BASELINE, RAY = "ray_train/05_lora_baseline.py", "ray_train/05_lora_ray.py"
 
@@ -17,7 +17,7 @@ def twins() -> list[tuple[dict, dict]]:
     """The figures and the adapter's weights of both; the second run clears the first one's."""
     found = []
     for script in (BASELINE, RAY):
-        figures = halved(script, anew=True).figures
+        figures = as_attendee(script).figures
         found.append((figures, load_file(Path(figures["adapter"], "adapter_model.safetensors"))))
     return found
 

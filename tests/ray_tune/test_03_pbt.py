@@ -11,22 +11,22 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from support import as_attendee, halved, refusal, size_flag
+from support import as_attendee, refusal, size_flag
 from workshop.lessons import ROOT
 
 BASELINE, RAY = (f"ray_tune/03_pbt_{kind}.py" for kind in ("baseline", "ray"))
 FACTORS = (0.3, 1.5)
-GENERATIONS, MEMBERS = 4, size_flag(RAY)[1] // 2 + 1
+GENERATIONS, MEMBERS = 4, size_flag(RAY)[1]
 
 
 @pytest.fixture
 def fixed() -> list[list[dict]]:
-    return halved(BASELINE).figures["stories"]
+    return as_attendee(BASELINE).figures["stories"]
 
 
 @pytest.fixture
 def population() -> list[list[dict]]:
-    return halved(RAY).figures["stories"]
+    return as_attendee(RAY).figures["stories"]
 
 
 def told(stories: list[list[dict]], generation: int) -> dict[int, list[dict]]:
@@ -47,7 +47,7 @@ def test_both_have_the_same_budget(fixed, population) -> None:
         assert len(stories) == MEMBERS * GENERATIONS
         for generation in range(1, GENERATIONS + 1):
             assert set(told(stories, generation)) == set(range(MEMBERS))
-    assert halved(BASELINE).figures["items"] == halved(RAY).figures["items"]
+    assert as_attendee(BASELINE).figures["items"] == as_attendee(RAY).figures["items"]
 
 
 def test_until_the_first_copy_both_are_the_same(fixed, population) -> None:
@@ -93,7 +93,7 @@ def test_a_copy_has_the_weights_and_the_momentum_of_its_parent(population, one_t
     stories = told(population, GENERATIONS).values()
     story = max(stories, key=lambda story: len({row["rate"] for row in story}))
     assert len({row["rate"] for row in story}) > 1
-    torch.manual_seed(7)
+    torch.manual_seed(42)
     hidden, last = torch.nn.Linear(64, 64), torch.nn.Linear(64, 10)
     model = torch.nn.Sequential(torch.nn.Flatten(), hidden, torch.nn.ReLU(), last)
     optimizer = torch.optim.SGD(model.parameters(), 1, momentum=0.9)
@@ -112,14 +112,14 @@ def test_a_copy_has_the_weights_and_the_momentum_of_its_parent(population, one_t
 
 def test_the_population_beats_the_best_fixed_rate() -> None:
     """As an attendee sees it; for other seeds see benchmarks/tune_pbt.py."""
-    runs = [as_attendee(script).stdout for script in (BASELINE, RAY)]
+    runs = [as_attendee(script).run.stdout for script in (BASELINE, RAY)]
     best, found = (float(re.search(r"^best: loss ([\d.]+),", run, re.MULTILINE)[1]) for run in runs)
     assert found < best
 
 
 @pytest.mark.parametrize("script", [BASELINE, RAY])
 def test_the_picture_shows_the_story_of_the_best_in_red(script) -> None:
-    halved(script)
+    as_attendee(script)
     kind = script.rpartition("_")[2].removesuffix(".py")
     with Image.open(ROOT / f"out/ray_tune/03_pbt/{kind}.png") as picture:
         colors = {color for _, color in picture.convert("RGB").getcolors(1 << 24)}

@@ -6,13 +6,13 @@ from ray import train, tune
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from support import halved, refusal
+from support import as_attendee, refusal
 
 BASELINE, RAY = (f"ray_tune/04_tune_train_{twin}.py" for twin in ("baseline", "ray"))
 
 
 def test_every_loss_of_every_run_is_torchruns_to_the_last_bit() -> None:
-    by_hand, by_tune = (halved(script).figures["losses"] for script in (BASELINE, RAY))
+    by_hand, by_tune = (as_attendee(script).figures["losses"] for script in (BASELINE, RAY))
     assert by_tune == by_hand
     assert len(by_tune) == 2 and by_tune[0] != by_tune[1]
     for losses in by_tune:
@@ -21,7 +21,7 @@ def test_every_loss_of_every_run_is_torchruns_to_the_last_bit() -> None:
 
 def test_the_best_rate_has_the_smallest_last_loss() -> None:
     for script in (BASELINE, RAY):
-        figures, run = halved(script).figures, halved(script).run
+        figures, run = as_attendee(script).figures, as_attendee(script).run
         best = min(losses[-1] for losses in figures["losses"])
         assert figures["answer"] == f"{best:.6f}"
         assert f"best: rate {figures['rate']:.4f}" in run.stdout

@@ -115,6 +115,7 @@ def test_by_hand_the_killed_trial_begins_at_epoch_0(by_hand) -> None:
     assert [text.strip() for text in figures["failures"][str(CRASHES)]] == [REASON, REASON]
 
 
+@pytest.mark.thorough
 def test_by_hand_a_killed_sweep_starts_over(tmp_path) -> None:
     log = tmp_path / "out/ray_tune/05_faults/baseline/epochs.log"
 

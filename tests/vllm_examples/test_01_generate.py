@@ -31,7 +31,7 @@ def test_same_texts_and_as_many_tokens() -> None:
 
 @pytest.mark.measures
 def test_vllm_is_many_times_as_fast_and_batches_lie_between() -> None:
-    one_by_one, batches, vllm = as_attendee(BASELINE), in_batches(), as_attendee(VLLM)
+    one_by_one, batches, vllm = as_attendee(BASELINE).run, in_batches(), as_attendee(VLLM).run
     assert one_by_one.items == vllm.items == 200
     assert batches.run.answer == one_by_one.answer == vllm.answer, "batches change an answer"
     speeds = [speed(run) for run in (one_by_one, batches.run, vllm)]

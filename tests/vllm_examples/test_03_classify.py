@@ -38,7 +38,7 @@ def test_batches_change_no_label() -> None:
 
 @pytest.mark.measures
 def test_all_at_once_is_quicker() -> None:
-    one_by_one, vllm = as_attendee(BASELINE), as_attendee(VLLM)
+    one_by_one, vllm = as_attendee(BASELINE).run, as_attendee(VLLM).run
     assert one_by_one.ok and vllm.ok, one_by_one.error + vllm.error
     assert vllm.seconds < one_by_one.seconds
 

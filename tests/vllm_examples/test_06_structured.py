@@ -64,7 +64,7 @@ def test_too_few_tokens_break_a_forced_form() -> None:
 
 @pytest.mark.measures
 def test_a_form_costs_time_and_least_in_vllm() -> None:
-    old, new = as_attendee(BASELINE), as_attendee(VLLM)
+    old, new = as_attendee(BASELINE).run, as_attendee(VLLM).run
     assert old.ok and new.ok, old.error + new.error
     for run in (old, new):
         free, worked = (
