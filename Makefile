@@ -72,19 +72,20 @@ story: setup-vllm ## a model's whole life: fine-tuned, evaluated, served, rolled
 
 WITH_VLLM := $(findstring vllm_examples,$(STAGE))
 N ?= $(if $(WITH_VLLM),2,0)
+LEFT_OUT ?= -m "not thorough"
 # Two at a time (N=2), what fails beside another test runs alone once more before it counts.
 define tests
-$(1) -m pytest -n $(N) $(2) || { test $$? = 1 && test $(N) != 0 && \
+$(1) -m pytest -n $(N) $(LEFT_OUT) $(if $(STAGE),-k "$(STAGE)") || { test $$? = 1 && test $(N) != 0 && \
     echo "Once more, and alone:" && $(1) -m pytest -n 0 --last-failed --last-failed-no-failures=none; }
 endef
 
-test: samples $(if $(WITH_VLLM),setup-vllm) ## the tests but the long ones; all of one stage: make test STAGE=ray_core
-	@$(call tests,$(PY),$(if $(STAGE),-k "$(STAGE)",-m "not thorough"))
-	@$(if $(WITH_VLLM),$(call tests,$(VPY),-k "$(STAGE)"))
-
-test-all: samples setup-vllm ## every test of every stage, one at a time (2 hours)
+test: samples $(if $(WITH_VLLM),setup-vllm) ## the tests; those of one stage: make test STAGE=ray_core (vllm_examples only so)
 	@$(call tests,$(PY))
-	@$(call tests,$(VPY))
+	@$(if $(WITH_VLLM),$(call tests,$(VPY)))
+
+test-all: ## every test, also with another seed and size, and vllm_examples (2 hours)
+	@$(MAKE) --no-print-directory test LEFT_OUT=
+	@$(if $(STAGE),,$(MAKE) --no-print-directory test LEFT_OUT= STAGE=vllm_examples)
 
 model: setup ## trains the offline language model anew into out/model (6-8 minutes)
 	@$(PY) -m workshop.offline_model

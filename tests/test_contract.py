@@ -50,7 +50,7 @@ def alike(answer: str, documented: str) -> bool:
 scripts = pytest.mark.parametrize("path", SCRIPTS, ids=relative)
 pairs = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
 # A second run of both twins is half a minute or more; these stages' tests read the first.
-LONG = ("ray_train", "ray_tune", "ray_serve")
+LONG = ("ray_train", "ray_tune", "ray_serve", "vllm_examples")
 AGAIN = [
     pytest.param(pair, id=pair.name, marks=[pytest.mark.thorough] if pair.stage in LONG else [])
     for pair in PAIRS

@@ -92,7 +92,7 @@ def check(
     for path in exercises:
         name = f"{path.parent.parent.name}/exercises/{path.name}"
         try:
-            with sigterm_as_interrupt():
+            with sigterm_as_interrupt(), Console(stderr=True).status(f"checking {name}"):
                 grades.append(grade(path))
         except KeyboardInterrupt:
             raise interrupted() from None

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from support import as_attendee, call_main, halved, refusal
+from support import as_attendee, call_main, refusal
 from workshop import llm
 from workshop.lessons import ROOT
 
@@ -19,7 +19,7 @@ def two_hundred() -> dict:
 
 
 def test_transformers_by_hand_writes_the_same_texts() -> None:
-    old, new = (halved(script).figures for script in (BASELINE, VLLM))
+    old, new = (as_attendee(script).figures for script in (BASELINE, VLLM))
     assert old["texts"] == new["texts"]
     for form in ("free", "worked", "bare", "JSON"):
         for key in ("parsed", "right", "tokens"):
