@@ -1,7 +1,7 @@
 """What the tests share: the local Ray that scripts join, and ways to run a lesson.
 
 A run of a lesson costs 5 to 50 seconds, so what can be learned from one run is not run twice:
-see as_attendee, halved and refusal.
+see as_attendee and refusal.
 """
 
 import ast
@@ -171,8 +171,13 @@ def slowness() -> float:
     return max(1.0, (time.perf_counter() - start) / QUIET_SECONDS)
 
 
+def twins(baseline: object, ray: object) -> list:
+    """Both, as parameters of a test that runs them at length: the baseline in test-all only."""
+    thorough = pytest.param(baseline, id="baseline", marks=pytest.mark.thorough)
+    return [thorough, pytest.param(ray, id="ray")]
+
+
 ATTENDED: dict[tuple[Path, bool], Call] = {}
-HALVES: dict[tuple[Path, bool], Call] = {}
 
 
 def as_attendee(script: str | Path) -> Call:
@@ -186,19 +191,6 @@ def as_attendee(script: str | Path) -> Call:
     if not made:
         how = dict(env=SHARED.env(), python=python_of(script), timeout=150)
         made = ATTENDED[path, MACHINE.alone] = returned(run_script(CALL_MAIN, path, **how))
-    return made
-
-
-def halved(script: str | Path, anew: bool = False) -> Call:
-    """The call with about half the work and seed 7, on the shared Ray; made once, too, and alone.
-
-    Who reads files that it left calls it anew: another run may have changed them since.
-    """
-    path, (name, default) = ROOT / script, size_flag(script)
-    made = HALVES.get((path, True)) or HALVES.get((path, MACHINE.alone))
-    if anew or not made:
-        arguments = {name: default // 2 + 1, "seed": 7}
-        made = HALVES[path, MACHINE.alone] = call_main(path, arguments, SHARED.env())
     return made
 
 

@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from support import as_attendee, flags_of, halved, invoke, main_of, refusal, size_flag, slowness
+from support import (
+    SHARED,
+    as_attendee,
+    call_main,
+    flags_of,
+    invoke,
+    main_of,
+    refusal,
+    size_flag,
+    slowness,
+)
 from workshop import web
 from workshop.lessons import ROOT, STAGES, Pair, all_pairs, code_lines
 from workshop.runner import own_lines
@@ -47,15 +57,20 @@ def alike(answer: str, documented: str) -> bool:
     return math.isclose(float(answer), float(documented), rel_tol=0.1, abs_tol=0.01)
 
 
+# A run of half a minute or more, in which there is no Ray: its answer is that of its Ray twin.
+BY_HAND = ("ray_train", "ray_tune")
+RUN = [
+    pytest.param(
+        path,
+        id=relative(path),
+        marks=[pytest.mark.thorough]
+        if path.parent.name in BY_HAND and path.stem.endswith("_baseline")
+        else [],
+    )
+    for path in SCRIPTS
+]
 scripts = pytest.mark.parametrize("path", SCRIPTS, ids=relative)
 pairs = pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair.name)
-# A second run of both twins is half a minute or more; these stages' tests read the first.
-LONG = ("ray_train", "ray_tune", "ray_serve", "vllm_examples")
-AGAIN = [
-    pytest.param(pair, id=pair.name, marks=[pytest.mark.thorough] if pair.stage in LONG else [])
-    for pair in PAIRS
-    if pair.name not in HELD
-]
 
 
 def test_there_are_lessons() -> None:
@@ -105,7 +120,7 @@ def test_a_port_that_is_taken_or_none(path: Path) -> None:
         assert "cannot be had" in refusal(path, "--port", port)
 
 
-@scripts
+@pytest.mark.parametrize("path", RUN)
 def test_runs_as_an_attendee_runs_it(path: Path) -> None:
     result = as_attendee(path).run
     limit = LONGER.get(relative(path), SECONDS)
@@ -135,11 +150,13 @@ def test_twins_look_alike(pair: Pair) -> None:
     assert not wrong, f"marked as new, but the same in the baseline: {wrong}"
 
 
-@pytest.mark.parametrize("pair", AGAIN)
+@pytest.mark.thorough  # all other tests read the run of an attendee
+@pytest.mark.parametrize("pair", [p for p in PAIRS if p.name not in HELD], ids=lambda p: p.name)
 def test_same_answer_for_another_seed_and_size(pair: Pair) -> None:
     twins = []
     for script in (pair.baseline, pair.ray):
-        twin = halved(script)
+        name, default = size_flag(script)
+        twin = call_main(script, {name: default // 2 + 1, "seed": 7}, SHARED.env())
         assert {"items", "unit", "seconds", "ready_seconds", "answer"} <= set(twin.figures)
         assert twin.run.answer == str(twin.figures["answer"]), "printed and returned differ"
         assert twin.run.items == twin.figures["items"]

@@ -14,20 +14,22 @@ def test_the_object_is_stored_once(call, tasks) -> None:
     assert 20_000_000 <= figures["stored_bytes"] < 20_100_000
 
 
+def ratio(call, slower: str, goal: float) -> float:
+    """The best of three tries: other programs on the machine disturb both."""
+    ratios = []
+    while len(ratios) < 3 and max(ratios, default=0) < goal:
+        again = call if ratios else as_attendee
+        old, on_ray = again(slower).run, again(RAY).run
+        assert old.answer == on_ray.answer
+        ratios.append(old.seconds / on_ray.seconds)
+    return max(ratios)
+
+
 @pytest.mark.measures
 def test_three_times_faster_than_pickling(call) -> None:
-    """The best of three tries: other programs on the machine disturb both twins."""
-    ratios = []
-    while len(ratios) < 3 and max(ratios, default=0) < 3:
-        again = call if ratios else as_attendee
-        baseline, on_ray = again(BASELINE).run, again(RAY).run
-        assert baseline.answer == on_ray.answer
-        ratios.append(baseline.seconds / on_ray.seconds)
-    assert max(ratios) >= 3
+    assert ratio(call, BASELINE, 3) >= 3
 
 
 @pytest.mark.measures
-def test_the_pitfall_is_right_but_slower() -> None:
-    pitfall, on_ray = as_attendee(PITFALL).run, as_attendee(RAY).run
-    assert pitfall.answer == on_ray.answer
-    assert pitfall.seconds > 2 * on_ray.seconds
+def test_the_pitfall_is_right_but_slower(call) -> None:
+    assert ratio(call, PITFALL, 2) >= 2

@@ -4,19 +4,17 @@ from itertools import pairwise
 
 import pytest
 
-from support import LOGICAL_CPUS, SHARED, call_main, halved
+from support import LOGICAL_CPUS, as_attendee
 
 BASELINE, PITFALL, RAY = (f"ray_core/04_patterns_{x}.py" for x in ("baseline", "pitfall", "ray"))
-IMAGES, SEED = 61, 7  # those of halved
+IMAGES = 120  # the default
 LIMIT = 2 * LOGICAL_CPUS
 
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, dict]:
     """What each of the three scripts returned for the same images."""
-    found = {script: halved(script).figures for script in (BASELINE, RAY)}
-    pitfall = call_main(PITFALL, {"images": IMAGES, "seed": SEED}, SHARED.env())
-    return found | {PITFALL: pitfall.figures}
+    return {script: as_attendee(script).figures for script in (BASELINE, PITFALL, RAY)}
 
 
 def overlaps(spans: list[list[float]]) -> int:

@@ -7,22 +7,16 @@ import pytest
 from ray.util.multiprocessing import Pool
 from ray.util.state import list_actors
 
-from support import LOGICAL_CPUS, halved
+from support import LOGICAL_CPUS, as_attendee
 from workshop.lessons import all_pairs, changed_lines
 
 BASELINE, RAY = "ray_core/06_pools_baseline.py", "ray_core/06_pools_ray.py"
 PART_OF_STOCK_SPEED = 0.3  # 0.7 in two pairs of runs on a busy two-core machine; a wide margin
 
 
-def both() -> tuple[dict, dict]:
-    """What the twins return, on the shared Ray as it is now."""
-    stock, ray = (halved(script, anew=True).figures for script in (BASELINE, RAY))
-    return stock, ray
-
-
 @pytest.fixture(scope="module")
 def twins() -> tuple[dict, dict]:
-    return both()
+    return as_attendee(BASELINE).figures, as_attendee(RAY).figures
 
 
 def test_the_diff_is_an_import_and_a_backend() -> None:
@@ -58,10 +52,10 @@ def test_a_pool_without_a_number_has_every_cpu_of_the_cluster(shared_ray) -> Non
 
 
 @pytest.mark.measures
-def test_the_pool_keeps_a_good_part_of_the_stock_speed(twins) -> None:
+def test_the_pool_keeps_a_good_part_of_the_stock_speed(twins, call) -> None:
     stock, ray = twins
     for _ in range(2):
         if stock["pool_seconds"] / ray["pool_seconds"] >= PART_OF_STOCK_SPEED:
             break
-        stock, ray = both()
+        stock, ray = (call(script).figures for script in (BASELINE, RAY))
     assert stock["pool_seconds"] / ray["pool_seconds"] >= PART_OF_STOCK_SPEED

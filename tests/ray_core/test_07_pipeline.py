@@ -2,11 +2,11 @@
 
 import pytest
 
-from support import halved
+from support import as_attendee
 from workshop.lessons import ROOT
 
 BASELINE, RAY = "ray_core/07_pipeline_baseline.py", "ray_core/07_pipeline_ray.py"
-PHOTOS, AT_ONCE, SEED = 25, 8, 7  # those of halved
+PHOTOS, AT_ONCE = 48, 8  # the defaults
 ASYNC = """
     async def fetch(self, url: str) -> bytes:
         async with aiohttp.request("GET", url) as response:  # NEW:
@@ -31,7 +31,7 @@ def in_flight(requests: list[list[float]]) -> int:
 
 @pytest.fixture(scope="module", params=[BASELINE, RAY])
 def figures(request) -> dict:
-    return halved(request.param).figures
+    return as_attendee(request.param).figures
 
 
 def test_requests_overlap_and_the_bound_holds(figures) -> None:
@@ -41,7 +41,7 @@ def test_requests_overlap_and_the_bound_holds(figures) -> None:
 
 
 def test_the_second_stage_works_while_the_first_still_fetches(figures) -> None:
-    """Four rounds of requests: something of an early one is filtered before the last one ends."""
+    """Six rounds of requests: something of an early one is filtered before the last one ends."""
     assert figures["early"] >= 1
 
 
@@ -57,6 +57,6 @@ def test_the_same_bound_for_threads(call, tmp_path) -> None:
     assert ASYNC in text
     threaded = tmp_path / "07_pipeline_threads.py"
     threaded.write_text(text.replace(ASYNC, THREADS))
-    threads = call(str(threaded), photos=PHOTOS, seed=SEED).figures
+    threads = call(str(threaded), photos=PHOTOS).figures
     assert 1 < in_flight(threads["requests"]) <= AT_ONCE
-    assert threads["answer"] == halved(BASELINE).figures["answer"]
+    assert threads["answer"] == as_attendee(BASELINE).figures["answer"]

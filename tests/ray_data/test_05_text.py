@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from support import halved, refusal
+from support import as_attendee, refusal
 
 BASELINE, RAY = "ray_data/05_text_baseline.py", "ray_data/05_text_ray.py"
 PITFALL = "ray_data/05_text_pitfall.py"
-ROWS, SEED = 20_001, 7  # those of halved
+ROWS = 40_000  # the default
 
 
-def test_a_task_for_every_block_and_one_without_the_repartition(call, tmp_path) -> None:
-    on_ray = halved(RAY, anew=True).figures
+def test_a_task_for_every_block_and_one_without_the_repartition() -> None:
+    on_ray = as_attendee(RAY).figures
     told = Path("out/ray_data/05_text/stats.txt").read_text()
-    assert on_ray["tasks"] == 3, "20,001 rows in blocks of 8,000"
-    assert "MapBatches(tokenise): 3 tasks executed" in told
-    pitfall = call(PITFALL, rows=ROWS, seed=SEED, output=str(tmp_path)).figures
+    assert on_ray["tasks"] == 5, "40,000 rows in blocks of 8,000"
+    assert "MapBatches(tokenise): 5 tasks executed" in told
+    pitfall = as_attendee(PITFALL).figures
     assert pitfall["tasks"] == 1
     assert pitfall["answer"] == on_ray["answer"] and pitfall["items"] == on_ray["items"] == ROWS
 

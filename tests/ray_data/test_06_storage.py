@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from support import SHARED, halved, here, refusal
+from support import SHARED, as_attendee, here, refusal
 from workshop.lessons import ROOT
 from workshop.runner import run_script
 
@@ -108,8 +108,8 @@ def function(script: str, name: str) -> str:
 
 
 def test_same_answer_as_lesson_01_on_local_files() -> None:
-    loop, bucket = halved(BASELINE).run, halved(RAY, anew=True).run
-    local = here(LOCAL_BASELINE, images=bucket.items, seed=7, output="out/tests/06_storage")
+    loop, bucket = as_attendee(BASELINE).run, as_attendee(RAY).run
+    local = here(LOCAL_BASELINE, images=bucket.items, output="out/tests/06_storage")
     answer = str(local["answer"])
     first, second = re.findall(r"from (\w+) to (\w+):\n.*, answer (\d+)$", bucket.stdout, re.M)
     assert first == ("local", "local", answer)

@@ -100,11 +100,13 @@ def default_proxy() -> tuple[dict, list[int]]:
     return call_main(ROOT / RAY, arguments, env, started=started).figures, opened
 
 
+@pytest.mark.thorough
 def test_the_callers_0_turns_haproxy_off(default_proxy) -> None:
     figures, opened = default_proxy
     assert not opened and figures["failed"] == 0
 
 
+@pytest.mark.thorough
 def test_fewer_clients_and_another_proxy_give_the_same_answer(default_proxy) -> None:
     assert default_proxy[0]["answer"] == as_attendee(BASELINE).figures["answer"]
 

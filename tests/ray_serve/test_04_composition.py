@@ -111,6 +111,7 @@ def replicas() -> dict[str, set[int]]:
     return found
 
 
+@pytest.mark.thorough
 def test_the_slow_stage_has_two_replicas_and_bad_input_gets_a_sentence() -> None:
     SHARED.env()
     quiet = dict(enable_access_log=False, log_level="WARNING")

@@ -19,9 +19,8 @@ def losses(stdout: str) -> list[float]:
     return [by_epoch[epoch] for epoch in sorted(by_epoch)]
 
 
-@pytest.mark.parametrize(
-    "given", [None, pytest.param(MLP, marks=pytest.mark.thorough)], ids=["resnet18", "mlp"]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("given", [None, MLP], ids=["resnet18", "mlp"])
 def test_the_same_losses_to_the_last_bit(call, given) -> None:
     """Of resnet18 in two workers, and of another model in one."""
     by_torch, by_ray = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from support import SHARED, as_attendee, call_main, refusal
+from support import SHARED, as_attendee, call_main, refusal, twins
 from workshop.lessons import ROOT
 from workshop.runner import run_script
 
@@ -45,12 +45,12 @@ def called(script: Path, folder: Path, **arguments) -> dict:
 
 @pytest.fixture(scope="module")
 def never_stopped() -> list[float]:
-    losses = as_attendee(BASELINE).figures["losses"]
+    losses = as_attendee(RAY).figures["losses"]
     assert len(losses) == EPOCHS
     return losses
 
 
-@pytest.fixture(scope="module", params=[BASELINE, RAY], ids=["baseline", "ray"])
+@pytest.fixture(scope="module", params=twins(BASELINE, RAY))
 def resumed(request, tmp_path_factory) -> tuple[Path, dict, bytes]:
     """The checkpoint of a run that was resumed, its figures, and the file that it began with."""
     folder, pattern = tmp_path_factory.mktemp("resumed"), "out/ray_train/**/state.pt"

@@ -61,6 +61,7 @@ def both_killed(driver_killed) -> tuple[dict, list, list]:
     return figures, before, logs(folder)[1]
 
 
+@pytest.mark.thorough
 def test_torchrun_starts_over_and_repeats_every_epoch(left_in_peace) -> None:
     figures = as_attendee(BASELINE).figures
     (steps,) = logs(ROOT, "03_faults_baseline")

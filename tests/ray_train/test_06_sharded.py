@@ -10,7 +10,7 @@ import torch
 import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.api import CheckpointException
 
-from support import Call, as_attendee, refusal
+from support import Call, as_attendee, refusal, twins
 from workshop.lessons import ROOT
 
 BASELINE, RAY = (f"ray_train/06_sharded_{twin}.py" for twin in ("baseline", "ray"))
@@ -24,7 +24,7 @@ def kept(twin: Path, folder: Path) -> Path:
     return Path(shutil.copytree(FOLDER, folder / Path(twin).stem))
 
 
-@pytest.fixture(scope="module", params=[BASELINE, RAY], ids=["baseline", "ray"])
+@pytest.fixture(scope="module", params=twins(BASELINE, RAY))
 def run_of(request, tmp_path_factory) -> tuple[Call, Path]:
     call = as_attendee(request.param)
     return call, kept(request.param, tmp_path_factory.mktemp("kept"))

@@ -14,12 +14,14 @@ def twins() -> tuple[Call, Call]:
     return as_attendee(BASELINE), as_attendee(RAY)
 
 
+@pytest.mark.thorough
 def test_every_step_has_the_same_loss_to_the_last_bit(twins) -> None:
     one, two = (twin.figures["losses"] for twin in twins)
     assert len(one) == STEPS and one == two
     assert one[-1] < 0.8 * one[0], "it does not learn"
 
 
+@pytest.mark.thorough
 def test_the_same_exam(twins) -> None:
     one, two = (twin.figures for twin in twins)
     assert one["accuracy"] == two["accuracy"]

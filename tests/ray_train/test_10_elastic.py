@@ -12,7 +12,7 @@ import pytest
 
 import ray
 
-from support import SHARED, Call, call_main
+from support import SHARED, Call, call_main, twins
 from workshop.lessons import ROOT
 from workshop.machines import Machine
 
@@ -72,18 +72,21 @@ def steps(kind: str) -> list[tuple]:
     return [tuple(map(int, line.split()[1:4])) for line in lines]
 
 
+@pytest.mark.thorough
 def test_every_digit_of_every_epoch_is_learned(by_hand, by_ray, undisturbed) -> None:
     assert by_hand["answer"] == by_ray.figures["answer"] == undisturbed["seen"] == right_answer()
 
 
+@pytest.mark.thorough
 def test_the_losses_are_those_of_an_undisturbed_run(by_hand, by_ray, undisturbed) -> None:
     for figures in (by_hand, by_ray.figures):
         assert figures["losses"] == pytest.approx(undisturbed["losses"], abs=LOSS)
 
 
-@pytest.mark.parametrize("kind", ["baseline", "ray"])
-def test_two_workers_then_one_and_only_the_broken_epoch_again(kind, by_hand, by_ray) -> None:
-    figures = by_hand if kind == "baseline" else by_ray.figures
+@pytest.mark.parametrize("kind", twins("baseline", "ray"))
+def test_two_workers_then_one_and_only_the_broken_epoch_again(kind, request) -> None:
+    by = request.getfixturevalue("by_hand" if kind == "baseline" else "by_ray")
+    figures = by if kind == "baseline" else by.figures
     [(old, new, seconds, pause)] = figures["changes"]
     assert (old, new) == (2, 1) and 0 < seconds <= pause
     together, alone = ({epoch for epoch, _, n in steps(kind) if n == size} for size in (2, 1))

@@ -46,6 +46,7 @@ def asked(space: dict, losses: list[float], done: list[int], at_once: int) -> li
     return [trial.params for trial in trials]
 
 
+@pytest.mark.thorough
 def test_the_first_ten_are_the_same_to_the_last_bit(alone, inside) -> None:
     for key in ("tried", "losses"):
         assert inside.figures[key][:RANDOM] == alone.figures[key][:RANDOM]
@@ -61,6 +62,7 @@ def test_optuna_chose_with_two_under_way_and_heard_every_loss(inside, space) -> 
     assert asked(space, losses, sorted(done), 1)[RANDOM + 1 :] != tried[RANDOM + 1 :]
 
 
+@pytest.mark.thorough
 def test_the_baseline_does_what_optimize_does(alone, space) -> None:
     losses, tried = iter(alone.figures["losses"]), []
 
@@ -86,6 +88,7 @@ def test_two_processes_ran_all_trials_two_at_a_time(inside) -> None:
     assert sum(trial["time_total_s"] for trial in last) > inside.figures["seconds"]
 
 
+@pytest.mark.thorough
 def test_the_best_is_the_smallest_loss_and_in_the_picture(alone, inside) -> None:
     for call, twin in ((alone, "baseline"), (inside, "ray")):
         losses, file = call.figures["losses"], RESULTS / f"{twin}.png"

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from support import as_attendee, refusal, size_flag
+from support import as_attendee, refusal, size_flag, twins
 from workshop.lessons import ROOT
 
 BASELINE, RAY = (f"ray_tune/03_pbt_{kind}.py" for kind in ("baseline", "ray"))
@@ -42,6 +42,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.mark.thorough
 def test_both_have_the_same_budget(fixed, population) -> None:
     for stories in (fixed, population):
         assert len(stories) == MEMBERS * GENERATIONS
@@ -50,10 +51,12 @@ def test_both_have_the_same_budget(fixed, population) -> None:
     assert as_attendee(BASELINE).figures["items"] == as_attendee(RAY).figures["items"]
 
 
+@pytest.mark.thorough
 def test_until_the_first_copy_both_are_the_same(fixed, population) -> None:
     assert told(population, 1) == told(fixed, 1), "not the same to the last bit"
 
 
+@pytest.mark.thorough
 def test_a_fixed_rate_stays(fixed) -> None:
     for story in fixed:
         assert len({(row["member"], row["rate"]) for row in story}) == 1
@@ -110,6 +113,7 @@ def test_a_copy_has_the_weights_and_the_momentum_of_its_parent(population, one_t
         assert loss.item() == row["loss"]
 
 
+@pytest.mark.thorough
 def test_the_population_beats_the_best_fixed_rate() -> None:
     """As an attendee sees it; for other seeds see benchmarks/tune_pbt.py."""
     runs = [as_attendee(script).run.stdout for script in (BASELINE, RAY)]
@@ -117,7 +121,7 @@ def test_the_population_beats_the_best_fixed_rate() -> None:
     assert found < best
 
 
-@pytest.mark.parametrize("script", [BASELINE, RAY])
+@pytest.mark.parametrize("script", twins(BASELINE, RAY))
 def test_the_picture_shows_the_story_of_the_best_in_red(script) -> None:
     as_attendee(script)
     kind = script.rpartition("_")[2].removesuffix(".py")

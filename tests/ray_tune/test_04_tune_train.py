@@ -6,11 +6,12 @@ from ray import train, tune
 from ray.train.torch import TorchTrainer
 from ray.tune.integration.ray_train import TuneReportCallback
 
-from support import as_attendee, refusal
+from support import as_attendee, refusal, twins
 
 BASELINE, RAY = (f"ray_tune/04_tune_train_{twin}.py" for twin in ("baseline", "ray"))
 
 
+@pytest.mark.thorough
 def test_every_loss_of_every_run_is_torchruns_to_the_last_bit() -> None:
     by_hand, by_tune = (as_attendee(script).figures["losses"] for script in (BASELINE, RAY))
     assert by_tune == by_hand
@@ -19,13 +20,13 @@ def test_every_loss_of_every_run_is_torchruns_to_the_last_bit() -> None:
         assert len(losses) == 10 and losses[-1] < losses[0], "it does not learn"
 
 
-def test_the_best_rate_has_the_smallest_last_loss() -> None:
-    for script in (BASELINE, RAY):
-        figures, run = as_attendee(script).figures, as_attendee(script).run
-        best = min(losses[-1] for losses in figures["losses"])
-        assert figures["answer"] == f"{best:.6f}"
-        assert f"best: rate {figures['rate']:.4f}" in run.stdout
-        assert f"rate {figures['rate']:.4f}: loss {best:.4f}" in run.stdout
+@pytest.mark.parametrize("script", twins(BASELINE, RAY))
+def test_the_best_rate_has_the_smallest_last_loss(script) -> None:
+    figures, run = as_attendee(script).figures, as_attendee(script).run
+    best = min(losses[-1] for losses in figures["losses"])
+    assert figures["answer"] == f"{best:.6f}"
+    assert f"best: rate {figures['rate']:.4f}" in run.stdout
+    assert f"rate {figures['rate']:.4f}: loss {best:.4f}" in run.stdout
 
 
 def test_more_workers_than_cpus_is_said_not_waited_for(run) -> None:

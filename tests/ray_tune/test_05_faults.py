@@ -102,11 +102,13 @@ def test_the_crash_is_named_and_stays_out(restored, sweep_killed) -> None:
     assert "its worker process has died" in text
 
 
+@pytest.mark.thorough
 def test_after_all_this_every_loss_is_the_baselines(restored, by_hand) -> None:
     assert len(by_hand[0]["losses"]) == TRIALS - 1
     assert restored[0]["losses"] == by_hand[0]["losses"]
 
 
+@pytest.mark.thorough
 def test_by_hand_the_killed_trial_begins_at_epoch_0(by_hand) -> None:
     figures, made = by_hand
     assert [epoch for *_, trial, epoch in made if trial == KILLED] == [*range(3), *range(EPOCHS)]

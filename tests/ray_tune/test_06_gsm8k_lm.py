@@ -4,7 +4,7 @@ import runpy
 
 import pytest
 
-from support import as_attendee, refusal
+from support import as_attendee, refusal, twins
 from workshop.lessons import ROOT
 from workshop.offline_data import BATCH
 from workshop.offline_model import Optimizer, new_model, new_tokenizer
@@ -13,6 +13,7 @@ BASELINE, RAY = (f"ray_tune/06_gsm8k_lm_{twin}.py" for twin in ("baseline", "ray
 scripts = pytest.mark.parametrize("script", [BASELINE, RAY])
 
 
+@pytest.mark.thorough
 def test_every_model_learns_what_it_learns_without_tune() -> None:
     by_hand, by_tune = (as_attendee(script).figures for script in (BASELINE, RAY))
     assert by_tune["losses"] == by_hand["losses"], "not the same to the last bit"
@@ -20,7 +21,7 @@ def test_every_model_learns_what_it_learns_without_tune() -> None:
     assert by_tune["answer"] == f"{min(by_tune['losses']):.6f}"
 
 
-@scripts
+@pytest.mark.parametrize("script", twins(BASELINE, RAY))
 def test_they_say_which_is_the_best(script) -> None:
     figures, run = as_attendee(script).figures, as_attendee(script).run
     best = figures["losses"].index(min(figures["losses"]))
