@@ -83,7 +83,7 @@ test: samples $(if $(WITH_VLLM),setup-vllm) ## the tests; those of one stage: ma
 	@$(call tests,$(PY))
 	@$(if $(WITH_VLLM),$(call tests,$(VPY)))
 
-test-all: ## every test, also with another seed and size, and vllm_examples (2 hours)
+test-all: ## every test: other seeds and sizes, long runs, vllm_examples
 	@$(MAKE) --no-print-directory test LEFT_OUT=
 	@$(if $(STAGE),,$(MAKE) --no-print-directory test LEFT_OUT= STAGE=vllm_examples)
 
