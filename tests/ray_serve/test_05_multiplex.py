@@ -42,6 +42,7 @@ def test_few_tenants_send_most() -> None:
     assert sent != [body["tenant"] for body in tenants.requests(1000, 7)]
 
 
+@pytest.mark.thorough
 def test_each_replica_keeps_eight_and_bad_input_gets_a_sentence() -> None:
 
     SHARED.env()

@@ -120,6 +120,7 @@ def listening() -> dict[int, tuple[str, str]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="HAProxy comes for Linux only")
+@pytest.mark.thorough
 def test_what_haproxy_opens(tmp_path, shared_ray) -> None:
     """Only what the README names, whoever else is reached from outside."""
     script, port = tmp_path / "up.py", free_port()

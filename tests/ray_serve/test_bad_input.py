@@ -53,6 +53,7 @@ def deployed(base: str, lesson: str, made: dict, ledger: str) -> str:
     return f"{base}/{lesson}"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lesson", ["02_batching", "03_scaling", "06_rollout", "07_faults"])
 def test_on_serve(lesson, on_serve, ledger) -> None:
     made = runpy.run_path(str(ROOT / f"ray_serve/{lesson}_ray.py"))

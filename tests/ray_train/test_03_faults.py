@@ -72,6 +72,7 @@ def test_torchrun_starts_over_and_repeats_every_epoch(left_in_peace) -> None:
     assert {step[3] for step in again} == set(range(EPOCHS))
 
 
+@pytest.mark.thorough
 def test_a_worker_was_killed_in_mid_epoch_and_nothing_finished_was_lost(both_killed) -> None:
     figures, _, steps = both_killed
     ((moment, pid, rank, epoch, batch),), ((wait, lost),) = figures["killed"], figures["recoveries"]
@@ -82,6 +83,7 @@ def test_a_worker_was_killed_in_mid_epoch_and_nothing_finished_was_lost(both_kil
     assert again[3] == epoch
 
 
+@pytest.mark.thorough
 def test_the_driver_was_killed_and_its_next_start_goes_on(both_killed) -> None:
     """In epoch 1, where it was killed; or later, if its workers reported before Ray ended them."""
     figures, before, after = both_killed
@@ -91,10 +93,12 @@ def test_the_driver_was_killed_and_its_next_start_goes_on(both_killed) -> None:
     assert figures["items"] == DIGITS * (EPOCHS - first)
 
 
+@pytest.mark.thorough
 def test_after_both_the_losses_are_those_of_a_run_left_in_peace(both_killed, left_in_peace) -> None:
     assert both_killed[0]["losses"] == left_in_peace
 
 
+@pytest.mark.thorough
 def test_a_finished_run_is_not_resumed(both_killed, driver_killed, monkeypatch) -> None:
     """Its checkpoints are gone before Ray starts."""
     snapshot = driver_killed[0] / f"out/ray_train/03_faults_ray-{EPOCHS}-2-{SEED}"

@@ -78,6 +78,7 @@ def test_one_part_alone_is_no_checkpoint(run_of, tmp_path) -> None:
         loaded(half)
 
 
+@pytest.mark.thorough
 def test_one_worker_holds_everything(call) -> None:
     found = call(RAY, steps=2, workers=1).figures["strategies"]
     assert found["fsdp"]["parameters"] == found["ddp"]["parameters"]

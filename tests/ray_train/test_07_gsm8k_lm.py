@@ -29,6 +29,7 @@ def test_the_same_exam(twins) -> None:
     assert float(one["answer"]) < 0.8 * one["losses"][0], "the exam's loss has not fallen"
 
 
+@pytest.mark.thorough
 def test_one_worker_is_one_process_with_whole_batches(call) -> None:
     given = dict(steps=2, workers=1, seed=3)
     one, two = here(BASELINE, **given), call(RAY, **given).figures

@@ -36,6 +36,7 @@ every_way = pytest.mark.parametrize("way", WAYS)
 scripts = pytest.mark.parametrize("script", [BASELINE, RAY])
 
 
+@pytest.mark.thorough
 @every_way
 def test_a_step_waits_and_then_learns(way, done) -> None:
     figures = done[way].figures
@@ -48,6 +49,7 @@ def test_a_step_waits_and_then_learns(way, done) -> None:
     assert figures["seconds"] == pytest.approx(spans[-1][2] - spans[0][2])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["DataLoader(1)", "Ray Data"])
 def test_every_loss_is_the_same_whoever_decodes(way, done) -> None:
     """So a worker gets the same photographs in the same order; here those of rank 0."""
@@ -55,12 +57,14 @@ def test_every_loss_is_the_same_whoever_decodes(way, done) -> None:
     assert done[way].figures["answer"] == done["DataLoader(0)"].figures["answer"]
 
 
+@pytest.mark.thorough
 def test_who_decodes_cannot_learn(done) -> None:
     """Without loaders every step waits: what it needs is decoded only when it asks."""
     spans = done["DataLoader(0)"].figures["spans"]
     assert min(there - asked for asked, there, _ in spans) > 0.02
 
 
+@pytest.mark.thorough
 @every_way
 def test_a_picture_of_who_waited(way, done) -> None:
     assert (FOLDER / f"{way}.png").read_bytes().startswith(b"\x89PNG")

@@ -12,7 +12,7 @@ import pytest
 
 import ray
 
-from support import SHARED, Call, call_main, twins
+from support import SHARED, Call, call_main
 from workshop.lessons import ROOT
 from workshop.machines import Machine
 
@@ -83,10 +83,10 @@ def test_the_losses_are_those_of_an_undisturbed_run(by_hand, by_ray, undisturbed
         assert figures["losses"] == pytest.approx(undisturbed["losses"], abs=LOSS)
 
 
-@pytest.mark.parametrize("kind", twins("baseline", "ray"))
-def test_two_workers_then_one_and_only_the_broken_epoch_again(kind, request) -> None:
-    by = request.getfixturevalue("by_hand" if kind == "baseline" else "by_ray")
-    figures = by if kind == "baseline" else by.figures
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["baseline", "ray"])
+def test_two_workers_then_one_and_only_the_broken_epoch_again(kind, by_hand, by_ray) -> None:
+    figures = by_hand if kind == "baseline" else by_ray.figures
     [(old, new, seconds, pause)] = figures["changes"]
     assert (old, new) == (2, 1) and 0 < seconds <= pause
     together, alone = ({epoch for epoch, _, n in steps(kind) if n == size} for size in (2, 1))
@@ -97,12 +97,14 @@ def test_two_workers_then_one_and_only_the_broken_epoch_again(kind, request) -> 
     assert (FOLDER / kind / "workers.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.thorough
 def test_the_ray_of_the_environment_is_left_alone(by_ray) -> None:
     SHARED.env()
     assert [node["Alive"] for node in ray.nodes()] == [True]
     assert "2 -> 1 workers" in by_ray.run.stdout
 
 
+@pytest.mark.thorough
 def test_no_later_ray_init_looks_for_its_cluster(by_ray, temporary) -> None:
     assert list(temporary.rglob("session_*"))
     assert not list(temporary.rglob("ray_current_cluster"))
