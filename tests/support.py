@@ -189,7 +189,7 @@ def as_attendee(script: str | Path) -> Call:
     path = ROOT / script
     made = ATTENDED.get((path, True)) or ATTENDED.get((path, MACHINE.alone))
     if not made:
-        how = dict(env=SHARED.env(), python=python_of(script), timeout=150)
+        how = dict(env=SHARED.env(), python=python_of(script), timeout=280)
         made = ATTENDED[path, MACHINE.alone] = returned(run_script(CALL_MAIN, path, **how))
     return made
 

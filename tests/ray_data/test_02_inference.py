@@ -23,6 +23,7 @@ WAYS = {
     "ray": (RAY, {}),
     "pitfall": (PITFALL, {}),
 }
+DATALOADER = pytest.param("dataloader", marks=pytest.mark.thorough)
 IMAGES, BATCH, FIT, SEED = 144, 16, 40, 42  # images and seed are the defaults
 DONE = {}
 
@@ -75,7 +76,7 @@ def test_the_head_tells_photographs_that_it_never_saw(once) -> None:
     assert figures["answer"] == ",".join(counts)
 
 
-@pytest.mark.parametrize("way", ["dataloader", "ray", "pitfall"])
+@pytest.mark.parametrize("way", [DATALOADER, "ray", "pitfall"])
 def test_the_same_features_whatever_the_way(once, way) -> None:
     (expected, _, loop), (figures, _, rows) = once("loop"), once(way)
     assert rows["path"] == loop["path"]
@@ -85,7 +86,7 @@ def test_the_same_features_whatever_the_way(once, way) -> None:
     assert figures["accuracy"] == expected["accuracy"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["loop", DATALOADER, "ray", "pitfall"])
 def test_the_first_batch_belongs_to_ready(once, way) -> None:
     figures, _, _ = once(way)
     first = IMAGES - figures["items"]

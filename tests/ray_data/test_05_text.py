@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from support import as_attendee, refusal
 
 BASELINE, RAY = "ray_data/05_text_baseline.py", "ray_data/05_text_ray.py"
@@ -19,6 +21,7 @@ def test_a_task_for_every_block_and_one_without_the_repartition() -> None:
     assert pitfall["answer"] == on_ray["answer"] and pitfall["items"] == on_ray["items"] == ROWS
 
 
+@pytest.mark.thorough
 def test_training_starts_before_the_last_row_is_tokenised(call_alone) -> None:
     """The best of three tries: other programs on the machine disturb."""
     shares = []

@@ -146,6 +146,7 @@ def test_nothing_is_left_to_do(resumed, monkeypatch) -> None:
     assert f"{EPOCHS} epochs are done" in said
 
 
+@pytest.mark.thorough
 def test_what_train_v2_does_without_a_word(tmp_path) -> None:
     """The three silent failures of the README, in one run; Ray's own poll of 2 s."""
     script = tmp_path / "silent.py"

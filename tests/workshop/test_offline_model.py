@@ -89,6 +89,7 @@ def command(*flags: str) -> subprocess.CompletedProcess:
     return subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.thorough
 def test_the_command_makes_a_checkpoint_with_its_log(tmp_path) -> None:
     done = command("--steps", "2", "--seed", "3", "--output", str(tmp_path / "model"))
     assert done.returncode == 0, done.stderr
