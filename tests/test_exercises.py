@@ -26,6 +26,7 @@ def forked(monkeypatch) -> None:
     monkeypatch.setattr(grading, "run_script", partial(run_script, launch=Fork))
 
 
+@pytest.mark.thorough
 @exercises
 def test_the_untouched_file_does_not_pass(exercise, ray_alone) -> None:
     result = grade(exercise, env=ray_alone)
