@@ -105,9 +105,9 @@ class Call:
 
 
 def returned(run: Run) -> Call:
-    """The run, read without the figures that tests/call_main.py prints at its end."""
-    printed, _, figures = run.stdout.rpartition("RETURNED ")
-    if run.exit_code:
+    """The run, read without the figures that tests/call_main.py prints at its end, if it did."""
+    printed, found, figures = run.stdout.rpartition("RETURNED ")
+    if run.exit_code or not found:
         return Call({}, run)
     figures = figures.partition("\n")[0]  # Ray may relay a line of its own even after it
     return Call(json.loads(figures), read_run(0, printed, run.stderr, run.wall_seconds))

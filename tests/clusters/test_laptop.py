@@ -157,7 +157,6 @@ def test_what_is_refused(folder) -> None:
     assert not processes(folder)
 
 
-@pytest.mark.timeout(600)
 def test_add_speeds_a_running_job_up_and_kill_loses_nothing(folder, job) -> None:
     env = up(folder)
     assert env["RAY_AUTH_MODE"] == "token"

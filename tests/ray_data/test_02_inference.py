@@ -102,7 +102,6 @@ def test_decode_and_model_are_one_operator_and_in_the_pitfall_two(once) -> None:
     assert figures["moved_mb"] * 1e6 > IMAGES * 1400 * 700 * 3, "not the pixels of whole pictures"
 
 
-@pytest.mark.timeout(600)
 def test_faster_than_the_loop_once_it_runs(once) -> None:
     """The best of three tries, with a wide margin: benchmarks/inference.py has the real figure."""
     ratios = []
