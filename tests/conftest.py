@@ -20,8 +20,8 @@ LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
 
 
 WITH_VLLM = importlib.util.find_spec("vllm") is not None
-LONGEST = f"{LLM}/07"  # begins first, so that the other process has enough to do beside it
 FOR_ALL = ("test_contract.py", "test_exercises.py")
+SERVED = f"{LLM}/04"  # its tests ask what an attendee's run holds up, and so make that run
 NEED_NO_ENGINE = ("shape", "a_module", "help_and", "a_port", "twins_look_alike")
 
 
@@ -65,12 +65,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
     groups = [group(item) for item in items]
-    timed = {group(item) for item in items if measures(item)}
-    late = timed if WITH_VLLM else ()  # they would wait for LONGEST
-    order = sorted(
-        dict.fromkeys(groups), key=lambda name: (name != LONGEST, name in late, " alone" in name)
-    )
-    items.sort(key=lambda item: (order.index(group(item)), not measures(item)))
+    order = sorted(dict.fromkeys(groups), key=lambda name: " alone" in name)
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        if group(item) == SERVED:
+            return order.index(SERVED), item.name.startswith("test_runs_as_an_attendee")
+        return order.index(group(item)), not measures(item)
+
+    items.sort(key=place)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
 

@@ -20,8 +20,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,30 @@ def as_attendee(script: str | Path) -> Call:
         how = dict(env=SHARED.env(), python=python_of(script), timeout=280)
         made = ATTENDED[path, MACHINE.alone] = returned(run_script(CALL_MAIN, path, **how))
     return made
+
+
+@contextmanager
+def served(script: str | Path) -> Iterator[tuple[str, float]]:
+    """The base URL of the service in an attendee's run, and the seconds of the load that the run
+    measures; the run is as_attendee's, but has no end before the block ends.
+    """
+    path, alone = ROOT / script, MACHINE.alone
+    with ThreadPoolExecutor(1) as thread, tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "loaded")
+        how = dict(env=SHARED.env() | {"LOADED": str(file)}, python=python_of(script), timeout=1500)
+        run = thread.submit(run_script, CALL_MAIN, path, **how)
+        while not file.exists():
+            assert not run.done(), run.result().error
+            time.sleep(0.05)
+        loaded, begin = json.loads(file.read_text()), time.monotonic()
+        try:
+            yield loaded["url"], loaded["seconds"]
+        finally:
+            held = time.monotonic() - begin
+            file.unlink()
+            ended = run.result()
+            ended = replace(ended, wall_seconds=ended.wall_seconds - held)
+            ATTENDED[path, alone] = returned(ended)
 
 
 def free_port() -> int:

@@ -20,23 +20,11 @@ from openai_checks import (
     streams_the_whole,
     wrongly_refused,
 )
-from support import held
+from support import held, served
 from workshop import chats, llm, web
+from workshop.lessons import ROOT
 
 BASELINE, RAY = (f"vllm_examples/04_openai_{twin}.py" for twin in ("baseline", "ray"))
-PATIENCE = 150
-
-
-def until_it_answers(port: int, alive) -> None:
-    """ray.serve.llm has no /healthz, and lists its models before the engine is there."""
-    deadline = time.monotonic() + PATIENCE
-    while alive() and time.monotonic() < deadline:
-        with contextlib.suppress(httpx.HTTPError):
-            url = f"http://{web.HOST}:{port}{chats.PATH}"
-            if httpx.post(url, json=GREEDY | dict(max_tokens=1), timeout=60).status_code == 200:
-                return
-        time.sleep(0.5)
-    raise RuntimeError(f"no answer on port {port}")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +35,7 @@ def found() -> list[Said]:
 
 @pytest.fixture(scope="module", params=[BASELINE, RAY], ids=["fastapi", "ray.serve.llm"])
 def url(request) -> Iterator[str]:
-    with patch.object(web, "wait_until_healthy", until_it_answers), held(request.param) as base:
+    with served(request.param) as (base, _):
         yield base
 
 
@@ -102,3 +90,24 @@ def test_most_answers_are_right(url, found) -> None:
 
 def test_both_say_the_same_in_as_many_tokens(found) -> None:
     assert len(found) == 2 and found[0] == found[1]
+
+
+def until_it_answers(port: int, alive) -> None:
+    """ray.serve.llm has no /healthz, and lists its models before the engine is there."""
+    deadline = time.monotonic() + 150
+    while alive() and time.monotonic() < deadline:
+        with contextlib.suppress(httpx.HTTPError):
+            url = f"http://{web.HOST}:{port}{chats.PATH}"
+            if httpx.post(url, json=GREEDY | dict(max_tokens=1), timeout=60).status_code == 200:
+                return
+        time.sleep(0.5)
+    raise RuntimeError(f"no answer on port {port}")
+
+
+@pytest.mark.thorough  # the tests above ask a service that is there anyhow
+@pytest.mark.parametrize(
+    "script", sorted((ROOT / "vllm_examples").glob("04_*.py")), ids=lambda path: path.stem
+)
+def test_hold_keeps_it_up(script) -> None:
+    with patch.object(web, "wait_until_healthy", until_it_answers), held(script) as url:
+        assert [model.id for model in client(url).models.list()] == [chats.NAME]
