@@ -39,6 +39,7 @@ def test_vllm_is_many_times_as_fast_and_batches_lie_between() -> None:
     assert speeds[2] >= TIMES * speeds[0], speeds
 
 
+@pytest.mark.thorough
 def test_fewer_tokens_end_each_answer_early() -> None:
     few = call_main(VLLM, dict(prompts=6, tokens=5), SHARED.env()).figures
     assert few["tokens"] == 6 * 5 and few["right"] == 0

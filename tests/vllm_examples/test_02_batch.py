@@ -34,34 +34,35 @@ def engines() -> set[int]:
 
 
 @pytest.fixture(scope="module")
-def killed(tmp_path_factory) -> tuple[Path, dict]:
-    """Where a run was killed half-way, and the files that are finished, with their bytes."""
-    place = tmp_path_factory.mktemp("killed")
+def killed(tmp_path_factory) -> tuple[Path, dict, int]:
+    """Where a run was killed half-way, the finished files with their bytes, how many engines."""
+    place, before = tmp_path_factory.mktemp("killed"), engines()
 
     def rows_are_known_to_be_written(_: int) -> bool:
         written = (place / FOLDER).glob("ray-unfinished/*/*.parquet")
         return any(".pending" not in path.name for path in written)
 
-    dead = run_until(rows_are_known_to_be_written, RAY, SIZE, cwd=place, timeout=200)
+    flags = (SIZE, "--replicas=2")
+    dead = run_until(rows_are_known_to_be_written, RAY, *flags, cwd=place, timeout=200)
     assert dead.exit_code == KILL_9, dead.error
     time.sleep(5)  # Ray ends what belongs to a dead driver; a write under way ends or never will
     done = [path.stem for path in (place / FOLDER).glob("ray-unfinished/*/*.parquet")]
     files = (place / FOLDER / "ray").glob("*.parquet")
     finished = [path for path in files if any(path.name.startswith(name) for name in done)]
-    return place, {path: path.read_bytes() for path in finished}
+    kept = {path: path.read_bytes() for path in finished}
+    return place, kept, len(engines() - before)
 
 
 @pytest.fixture(scope="module")
-def again(killed) -> tuple[dict, list[dict], int]:
-    """The same flags again, by Ray's processor with two engines: figures, rows, engines."""
-    place, _ = killed
-    before, flags = engines(), dict(replicas=2, processor=True)
-    figures = call_main(RAY, flags, SHARED.env(), cwd=place).figures
-    return figures, table(place / FOLDER / "ray"), len(engines() - before)
+def again(killed) -> tuple[dict, list[dict]]:
+    """What is left, by Ray's processor with one engine: figures, and all rows."""
+    place = killed[0]
+    figures = call_main(RAY, dict(processor=True), SHARED.env(), cwd=place).figures
+    return figures, table(place / FOLDER / "ray")
 
 
 def test_finished_rows_stay_and_the_others_are_made(killed, again) -> None:
-    finished, (figures, rows, _) = killed[1], again
+    finished, (figures, rows) = killed[1], again
     assert finished and all(path.read_bytes() == was for path, was in finished.items())
     kept = sum(pq.read_metadata(path).num_rows for path in finished)
     assert 0 < kept < len(rows) == 500
@@ -69,12 +70,12 @@ def test_finished_rows_stay_and_the_others_are_made(killed, again) -> None:
     assert [row["id"] for row in rows] == list(range(500)), "none twice, none lost"
 
 
-def test_both_ways_and_two_engines_answer_what_vllm_alone_does(again) -> None:
-    figures, _, count = again
-    assert count == 2
-    assert figures["answer"] == as_attendee(BASELINE).run.answer == as_attendee(RAY).run.answer
+def test_both_ways_and_two_engines_answer_what_vllm_alone_does(killed, again) -> None:
+    assert killed[2] == 2
+    assert again[0]["answer"] == as_attendee(BASELINE).run.answer == as_attendee(RAY).run.answer
 
 
+@pytest.mark.thorough
 def test_transformers_writes_the_same_500_answers() -> None:
     """As lesson 01 does, whose problems these are."""
     script = "vllm_examples/01_generate_baseline.py"
@@ -114,6 +115,7 @@ def test_another_job_does_not_go_on_with_what_one_left(tmp_path, monkeypatch) ->
     assert not unfinished.exists()
 
 
+@pytest.mark.thorough
 def test_a_table_of_ones_own(tmp_path) -> None:
     """Names as ids, in no order; other columns stay behind."""
     asked = [one.question for one in llm.problems(3, seed=5)]

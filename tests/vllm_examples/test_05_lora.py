@@ -68,6 +68,7 @@ def test_an_adapter_is_a_fraction_of_the_model() -> None:
         assert json.loads((folder / "adapter_config.json").read_text())["r"] == adapters.RANK
 
 
+@pytest.mark.thorough
 def test_without_any_adapter() -> None:
     few = dict(prompts=8, forms="worked")
     old, new = (call_main(script, few, {}).figures for script in (BASELINE, VLLM))

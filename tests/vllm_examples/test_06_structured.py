@@ -13,9 +13,12 @@ BASELINE, VLLM = (ROOT / f"vllm_examples/06_structured_{kind}.py" for kind in ("
 WORKED = re.compile(r"([^\n#]{1,80}\n){1,3}#### \d{1,3}")
 
 
-@pytest.fixture(scope="module")
-def two_hundred() -> dict:
-    return call_main(VLLM, dict(prompts=200), {}).figures
+@pytest.fixture(scope="module", params=[100, pytest.param(200, marks=pytest.mark.thorough)])
+def asked(request) -> tuple[int, dict]:
+    """How many questions in each form, and what vLLM made of them."""
+    count = request.param
+    call = as_attendee(VLLM) if count == 100 else call_main(VLLM, dict(prompts=count), {})
+    return count, call.figures
 
 
 def test_transformers_by_hand_writes_the_same_texts() -> None:
@@ -26,9 +29,10 @@ def test_transformers_by_hand_writes_the_same_texts() -> None:
             assert old["forms"][form][key] == new["forms"][form][key], (form, key)
 
 
-def test_every_forced_answer_parses(two_hundred) -> None:
-    texts = two_hundred["texts"]
-    assert [len(texts[form]) for form in texts] == [200] * 4
+def test_every_forced_answer_parses(asked) -> None:
+    count, figures = asked
+    texts = figures["texts"]
+    assert [len(texts[form]) for form in texts] == [count] * 4
     assert all(WORKED.fullmatch(text) for text in texts["worked"])
     assert all(re.fullmatch(r"#### \d{1,3}", text) for text in texts["bare"])
     for text in texts["JSON"]:
@@ -36,27 +40,29 @@ def test_every_forced_answer_parses(two_hundred) -> None:
         assert set(found) == {"work", "answer"} and len(found["work"]) <= 60
         assert type(found["answer"]) is int and 0 <= found["answer"] <= 999
     for form in ("worked", "bare", "JSON"):
-        assert two_hundred["forms"][form]["parsed"] == 200
+        assert figures["forms"][form]["parsed"] == count
 
 
-def test_nothing_of_it_is_had_freely(two_hundred) -> None:
-    free = two_hundred["texts"]["free"]
+def test_nothing_of_it_is_had_freely(asked) -> None:
+    free = asked[1]["texts"]["free"]
     assert not [text for text in free if text.startswith("{")]
     assert not [text for text in free if re.fullmatch(r"#### \d+", text)]
 
 
-def test_a_form_is_not_the_truth(two_hundred) -> None:
+def test_a_form_is_not_the_truth(asked) -> None:
     """The form that it has learned costs nothing; those that it has not leave nothing right."""
-    forms, texts = two_hundred["forms"], two_hundred["texts"]
-    assert forms["free"]["right"] >= 0.9 * 200
+    count, figures = asked
+    forms, texts = figures["forms"], figures["texts"]
+    assert forms["free"]["right"] >= 0.9 * count
     numbers = [llm.number(text) for text in texts["worked"]]
-    problems = llm.problems(200, seed=42)
+    problems = llm.problems(count, seed=42)
     right = sum(a == b.number for a, b in zip(numbers, problems, strict=True))
     assert forms["worked"]["right"] == right >= forms["free"]["right"] - 2
-    assert forms["bare"]["right"] < 0.1 * 200
-    assert forms["JSON"]["right"] < 0.1 * 200
+    assert forms["bare"]["right"] < 0.1 * count
+    assert forms["JSON"]["right"] < 0.1 * count
 
 
+@pytest.mark.thorough
 def test_too_few_tokens_break_a_forced_form() -> None:
     few = call_main(VLLM, dict(prompts=6, tokens=8), {}).figures
     assert [few["forms"][form]["parsed"] for form in ("worked", "bare", "JSON")] == [0, 6, 0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from support import SHARED, Call, call_main, flags_of, free_port, refusal
+from support import SHARED, Call, call_main, flags_of, free_port, refusal, twins
 from workshop import llm, story
 from workshop.lessons import ROOT, code_lines
 from workshop.load import Answer, Load
@@ -23,6 +23,7 @@ FOLDER = ROOT / "out/vllm_examples/07_story"
 KINDS = [BASELINE, RAY]
 AS_TYPED = dict(launch=subprocess.Popen)  # the seconds of a step contain its imports
 pytestmark = pytest.mark.timeout(900)  # two long runs, which all tests here share
+each = pytest.mark.parametrize("twin", twins("by_hand", "on_ray"))
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +36,7 @@ def on_ray() -> Call:
     return call_main(RAY, dict(port=free_port()), SHARED.env(), timeout=800, **AS_TYPED)
 
 
+@pytest.mark.measures  # CPU-seconds; and what waits for this engine spins and starves the rest
 def test_it_learns_the_new_kind_and_keeps_the_old_ones(on_ray) -> None:
     base, tuned = (on_ray.figures["scores"][name] for name in ("base", "tuned"))
     assert tuned["new"] >= base["new"] + 60
@@ -46,6 +48,7 @@ def test_it_takes_less_than_three_cpu_minutes(on_ray) -> None:
     assert 1 < on_ray.figures["cpu_seconds"] < 180
 
 
+@pytest.mark.thorough
 def test_the_twins_agree_to_the_last_bit(on_ray, by_hand) -> None:
     """Two workers' gradients are averaged as two halves of a batch are, in one process."""
     assert on_ray.figures["losses"] == by_hand.figures["losses"]
@@ -61,11 +64,12 @@ def test_on_ray_the_roll_out_and_the_way_back_lose_no_request(on_ray) -> None:
     assert on_ray.figures["asked"] > 50, "there was no load to speak of"
 
 
+@pytest.mark.thorough
 def test_by_hand_requests_fail(by_hand) -> None:
     assert by_hand.figures["failed"] > 0
 
 
-@pytest.mark.parametrize("twin", ["on_ray", "by_hand"])
+@each
 def test_the_spoilt_copy_is_found_out_by_its_answers(twin, request) -> None:
     figures = request.getfixturevalue(twin).figures
     live, spoilt, again = figures["right"]
@@ -84,7 +88,7 @@ def test_the_tuned_model_is_a_checkpoint_like_any_other(on_ray) -> None:
     assert ends[0]["eos_token_id"] == ends[1]["eos_token_id"]
 
 
-@pytest.mark.parametrize("twin", ["on_ray", "by_hand"])
+@each
 def test_each_step_is_told_with_its_seconds(twin, request) -> None:
     call = request.getfixturevalue(twin)
     for name, seconds in call.figures["steps"].items():
