@@ -203,7 +203,8 @@ def served(script: str | Path) -> Iterator[tuple[str, float]]:
     path, alone = ROOT / script, MACHINE.alone
     with ThreadPoolExecutor(1) as thread, tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "loaded")
-        how = dict(env=SHARED.env() | {"LOADED": str(file)}, python=python_of(script), timeout=1500)
+        how = dict(env=SHARED.env() | {"LOADED": str(file)}, python=python_of(script))
+        how["timeout"] = 1500  # with N=2 it is held while the story has the machine to itself
         run = thread.submit(run_script, CALL_MAIN, path, **how)
         while not file.exists():
             assert not run.done(), run.result().error
