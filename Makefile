@@ -73,9 +73,9 @@ story: setup-vllm ## a model's whole life: fine-tuned, evaluated, served, rolled
 	@$(VPY) vllm_examples/story/07_story_ray.py
 
 WITH_VLLM := $(findstring vllm_examples,$(STAGE))
-N ?= 0
+N ?= $(if $(WITH_VLLM),2,0)
 LEFT_OUT ?= -m "not thorough"
-# Two at a time (N=2), what fails beside another test runs alone once more before it counts.
+# Two at a time (N=2, as vllm_examples), what fails beside another runs alone once more before it counts.
 define tests
 $(1) -m pytest -n $(N) $(LEFT_OUT) $(if $(STAGE),-k "$(STAGE)") || { test $$? = 1 && test $(N) != 0 && \
     echo "Once more, and alone:" && $(1) -m pytest -n 0 --last-failed --last-failed-no-failures=none; }

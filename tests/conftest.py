@@ -21,6 +21,7 @@ LESSON = re.compile(r"(ray_[a-z]+|vllm_examples)/(?:\w+/)*(?:test_)?(\d\d)")
 
 WITH_VLLM = importlib.util.find_spec("vllm") is not None
 FOR_ALL = ("test_contract.py", "test_exercises.py")
+STORY = f"{LLM}/07"  # it begins: a service that another test held up would slow it down
 SERVED = f"{LLM}/04"  # its tests ask what an attendee's run holds up, and so make that run
 NEED_NO_ENGINE = ("shape", "a_module", "help_and", "a_port", "twins_look_alike")
 
@@ -65,7 +66,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=[item for item in items if item not in here])
     items[:] = here
     groups = [group(item) for item in items]
-    order = sorted(dict.fromkeys(groups), key=lambda name: " alone" in name)
+    order = sorted(dict.fromkeys(groups), key=lambda name: (name != STORY, " alone" in name))
 
     def place(item: pytest.Item) -> tuple[int, bool]:
         if group(item) == SERVED:

@@ -21,7 +21,7 @@ REFUSED = {
 }
 
 
-OTHERS = 33  # questions
+OTHERS = 17  # questions
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
 The model learns a kind of problem that it gets wrong; while clients ask, a spoilt copy takes its
 place, is found out by its answers and taken back. `answer` is the digest of all that the models
 write in the exam and to the tester.
-Last line: 920 answers in 88.30 s (10.4 answers/s), answer 7db7e043
+Last line: 920 answers in 156.83 s (5.9 answers/s), answer 386ea46c
 """
 
 import shutil
@@ -145,7 +145,7 @@ def main(
         with step(f"{best} goes live"):
             go_live(good)
         tester.ask()
-        with load.sustained(url + chats.PATH, story.bodies(asked), clients, pause=0.3) as traffic:
+        with load.sustained(url + chats.PATH, story.bodies(asked), clients, pause=3) as traffic:
             with step("a spoilt copy takes its place, while clients ask"):
                 go_live(spoilt)
             tester.ask()

@@ -5,7 +5,7 @@
 The model learns a kind of problem that it gets wrong; while clients ask, a spoilt copy takes its
 place, is found out by its answers and taken back. `answer` is the digest of all that the models
 write in the exam and to the tester.
-Last line: 920 answers in 309.81 s (3.0 answers/s), answer 7db7e043
+Last line: 920 answers in 351.41 s (2.6 answers/s), answer 386ea46c
 """
 
 import logging  # NEW:
@@ -172,7 +172,7 @@ def main(
         with step(f"{best} goes live"):
             go_live(good)
         tester.ask()
-        with load.sustained(url + chats.PATH, story.bodies(asked), clients, pause=0.3) as traffic:
+        with load.sustained(url + chats.PATH, story.bodies(asked), clients, pause=3) as traffic:
             with step("a spoilt copy takes its place, while clients ask"):
                 go_live(spoilt)
             tester.ask()
