@@ -20,42 +20,41 @@ from PIL import Image, ImageFilter
 from sklearn.datasets import load_sample_images
 
 
-def photographs(images: int, seed: int) -> list[np.ndarray]:
+def photograph(number: int, seed: int) -> np.ndarray:
     photos, rng = load_sample_images().images, np.random.default_rng(seed)
-    corners = rng.integers(0, 427 - 256, (images, 2), endpoint=True)
-    return [photos[i % 2][y : y + 256, x : x + 256].copy() for i, (y, x) in enumerate(corners)]
+    y, x = rng.integers(0, 427 - 256, (number + 1, 2), endpoint=True)[number]
+    return photos[number % 2][y : y + 256, x : x + 256]
 
 
-def brightness(number: int, photo: np.ndarray, log: Path) -> int:
+def brightness(number: int, seed: int, log: Path) -> int:
     """The brightness after a median filter. Every fifth photograph fails at its first attempt."""
     with log.open("a") as attempts:
         print(number, os.getpid(), file=attempts)
-    smoothed = Image.fromarray(photo).filter(ImageFilter.MedianFilter(9))
+    smoothed = Image.fromarray(photograph(number, seed)).filter(ImageFilter.MedianFilter(9))
     if number % 5 == 0 and log.read_text().split()[::2].count(str(number)) == 1:
         raise OSError(f"photograph {number} failed, as on a flaky disk")
     return int(np.asarray(smoothed).sum())
 
 
-def smooth(number: int, photo: np.ndarray, log: Path) -> int:
+def smooth(number: int, seed: int, log: Path) -> int:
     try:
-        return brightness(number, photo, log)
+        return brightness(number, seed, log)
     except OSError:
-        return brightness(number, photo, log)
+        return brightness(number, seed, log)
 
 
 def main(images: int = 18, kills: int = 2, seed: int = 42) -> dict:
     """A median filter over IMAGES crops, while KILLS of the processes at work are killed."""
     if not 0 <= kills <= min(images - 1, 2):
         raise typer.BadParameter("--images starts at 1, --kills is 0 to 2 and below --images.")
-    photos, ready = photographs(images, seed), 0.0
     with TemporaryDirectory() as folder:
-        log, done, killed, lost = Path(folder) / "log", [], [], []
+        log, ready, done, killed, lost = Path(folder) / "log", 0.0, [], [], []
         start = time.perf_counter()
         while len(done) < images:
             done, due = [], images * (len(killed) + 1) // (kills + 1)
             try:
                 with ProcessPoolExecutor() as pool:
-                    tasks = [pool.submit(smooth, i, p, log) for i, p in enumerate(photos)]
+                    tasks = [pool.submit(smooth, i, seed, log) for i in range(images)]
                     for task in as_completed(tasks):
                         done.append(task.result())
                         if len(done) == due < images:

@@ -37,25 +37,25 @@ class Adder:  # NEW:
         return sum(self.added.values()), os.getpid()  # NEW:
 
 
-def photographs(images: int, seed: int) -> list[np.ndarray]:
+def photograph(number: int, seed: int) -> np.ndarray:
     photos, rng = load_sample_images().images, np.random.default_rng(seed)
-    corners = rng.integers(0, 427 - 256, (images, 2), endpoint=True)
-    return [photos[i % 2][y : y + 256, x : x + 256].copy() for i, (y, x) in enumerate(corners)]
+    y, x = rng.integers(0, 427 - 256, (number + 1, 2), endpoint=True)[number]
+    return photos[number % 2][y : y + 256, x : x + 256]
 
 
-def brightness(number: int, photo: np.ndarray, log: Path) -> int:
+def brightness(number: int, seed: int, log: Path) -> int:
     """The brightness after a median filter. Every fifth photograph fails at its first attempt."""
     with log.open("a") as attempts:
         print(number, os.getpid(), file=attempts)
-    smoothed = Image.fromarray(photo).filter(ImageFilter.MedianFilter(9))
+    smoothed = Image.fromarray(photograph(number, seed)).filter(ImageFilter.MedianFilter(9))
     if number % 5 == 0 and log.read_text().split()[::2].count(str(number)) == 1:
         raise OSError(f"photograph {number} failed, as on a flaky disk")
     return int(np.asarray(smoothed).sum())
 
 
 @ray.remote(max_retries=3, retry_exceptions=True)  # NEW:
-def smooth(number: int, photo: np.ndarray, log: Path, adder) -> float:  # NEW:
-    ray.get(adder.add.remote(number, brightness(number, photo, log)), timeout=60)  # NEW:
+def smooth(number: int, seed: int, log: Path, adder) -> float:  # NEW:
+    ray.get(adder.add.remote(number, brightness(number, seed, log)), timeout=60)  # NEW:
     return time.time()  # NEW:
 
 
@@ -63,18 +63,17 @@ def main(images: int = 18, kills: int = 2, seed: int = 42) -> dict:
     """A median filter over IMAGES crops, while KILLS of the processes at work are killed."""
     if not 0 <= kills <= min(images - 1, 2):
         raise typer.BadParameter("--images starts at 1, --kills is 0 to 2 and below --images.")
-    photos = photographs(images, seed)
     start = time.perf_counter()  # NEW:
     with TemporaryDirectory() as folder, redirect_stdout(None), ray.init():  # NEW:
         log, killed, pauses = Path(folder) / "log", [], []  # NEW:
         cpus, trial = int(ray.cluster_resources()["CPU"]), ray.remote(brightness)  # NEW:
-        ray.get([trial.remote(1, photos[0], log) for _ in range(2 * cpus)], timeout=90)  # NEW:
+        ray.get([trial.remote(1, seed, log) for _ in range(2 * cpus)], timeout=90)  # NEW:
         adder = Adder.remote(Path(folder) / "added.json")  # NEW:
         _, adder_pid = ray.get(adder.report.remote(), timeout=60)  # NEW:
         ready = time.perf_counter() - start  # NEW:
         log.write_text("")  # NEW:
         start = time.perf_counter()
-        tasks = [smooth.remote(i, p, log, adder) for i, p in enumerate(photos)]  # NEW:
+        tasks = [smooth.remote(i, seed, log, adder) for i in range(images)]  # NEW:
         for k, what in enumerate(("worker", "adder")[:kills], start=1):  # NEW:
             while len(begun := log.read_text().split()) // 2 < images * k // (kills + 1):  # NEW:
                 if time.perf_counter() > start + 60 + images:  # NEW:
